@@ -156,6 +156,12 @@ class BadQuery(InvalidInput):
     code = "BAD_QUERY"
 
 
+class BadSettings(InvalidInput):
+    """A client's settings file that is not what the client itself would read."""
+
+    code = "BAD_SETTINGS"
+
+
 class Cycle(InvalidInput):
     """Dependencies or waits that would lead back to their start."""
 
@@ -264,6 +270,12 @@ class OperationOpen(Conflict):
     code = "OPERATION_OPEN"
 
 
+class SettingsChanged(Conflict):
+    """A file was edited between the plan that was shown and its writing."""
+
+    code = "SETTINGS_CHANGED"
+
+
 class EpochChanged(Conflict):
     """The store was restored or replaced: cursors and tokens from before are void."""
 
@@ -283,6 +295,12 @@ class Forbidden(NotAllowed):
     """The caller is known and may not do this."""
 
     code = "FORBIDDEN"
+
+
+class UnsafeFolder(NotAllowed):
+    """A folder that belongs to, or is open to, somebody else."""
+
+    code = "UNSAFE_FOLDER"
 
 
 class BadSignature(NotAllowed):
