@@ -40,12 +40,17 @@ test-clients: $(READY) ## Run the tests with the pinned real clients, which it i
 bench: $(READY) ## Measure the promised speeds; ONLY=S2 for one
 	@$(PYTHON_IN_VENV) -m bench $(ONLY)
 
-.PHONY: check
-check: $(READY) ## Lint, format check, types, import contracts, forbidden words
-	@$(PYTHON_IN_VENV) -m ruff check $(SOURCES)
-	@$(PYTHON_IN_VENV) -m ruff format --check --quiet $(SOURCES)
+.PHONY: check check-lint check-format check-types check-imports check-files
+check: check-lint check-format check-types check-imports check-files ## Lint, formatting, types, import contracts, words
+check-lint: $(READY)
+	@$(PYTHON_IN_VENV) -m ruff check --quiet $(SOURCES)
+check-format: $(READY)
+	@$(PYTHON_IN_VENV) -m ruff format --check --quiet --output-format concise $(SOURCES) || { echo "not formatted: run make format"; exit 1; }
+check-types: $(READY)
 	@$(PYTHON_IN_VENV) -m mypy $(SOURCES)
-	@.venv/bin/lint-imports --no-cache
+check-imports: $(READY)
+	@.venv/bin/lint-imports --no-cache --no-logo
+check-files: $(READY)
 	@$(PYTHON_IN_VENV) tools/check_files.py
 
 .PHONY: format

@@ -48,7 +48,8 @@ ensure_venv() {
 }
 
 install() {
-    .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check "$@" </dev/null
+    # Errors only: pip warns about each part of a machine's configuration that has no use here.
+    .venv/bin/python -m pip install -qq --no-input --disable-pip-version-check "$@" </dev/null
 }
 
 command -v git >/dev/null || stop "git is needed; install it and repeat"
