@@ -1,0 +1,84 @@
+"""One frozen Config from `.roost/roost.toml` and the environment; an unknown key is an error, never ignored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from roost.errors import InvalidInput
+
+RATE_AGENT_MAX = 10_000
+"""The hard cap of messages in 60 s that an operator may allow (PROMISES 7)."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits an operator may change; counts, unless the name says otherwise."""
+
+    rate_agent: int = 30
+    rate_human: int = 600
+    recipients_max: int = 1_000
+    inbox_messages_max: int = 10_000
+    inbox_bytes_max: int = 64 * 1024 * 1024
+    offers_max: int = 8
+    wakes_per_hour_max: int = 12
+    hops_max: int = 16
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Switches for behaviour that a team may not want."""
+
+    edit_enforcement: bool = True
+    implicit_leases: bool = True
+    wake_idle: bool = True
+    window_title: bool = True
+    in_transaction_duties: bool = True
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set for one project."""
+
+    limits: Limits = Limits()
+    features: Features = Features()
+    gate_seconds_max: float = 10.0
+    synchronous: str = "FULL"
+
+
+def load(folder: Path | None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read `roost.toml` in `folder` if there is one; `ROOST_GATE_SECONDS` overrides.
+
+    Raises InvalidInput when the file does not parse or names an unknown or wrong setting.
+    """
+    environ = os.environ if environ is None else environ
+    config = Config()
+    path = folder / "roost.toml" if folder else None
+    if path and path.exists():
+        config = _parse(path)
+    if seconds := environ.get("ROOST_GATE_SECONDS"):
+        config = msgspec.structs.replace(config, gate_seconds_max=_number("ROOST_GATE_SECONDS", seconds))
+    if config.synchronous not in ("FULL", "NORMAL"):
+        raise InvalidInput(f"synchronous = {config.synchronous!r} is not a durability level", hint="use FULL (default) or NORMAL")
+    if not 1 <= config.limits.rate_agent <= RATE_AGENT_MAX or not 1 <= config.limits.rate_human <= RATE_AGENT_MAX:
+        raise InvalidInput(f"limits.rate_agent and rate_human must lie in 1-{RATE_AGENT_MAX}", hint="correct roost.toml")
+    return config
+
+
+def _parse(path: Path) -> Config:
+    import tomllib  # 3 ms that only projects with a file pay
+
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} is not a valid configuration: {error}", hint="correct or remove it") from None
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 60:
+        raise InvalidInput(f"{name}={text!r} is not a number of seconds in 0-60", hint="unset it or correct it")
+    return value

@@ -1,0 +1,1 @@
+"""Processes of agents: what can be seen of them here."""

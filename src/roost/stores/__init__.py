@@ -1,0 +1,1 @@
+"""Where rows live: what a database must do (`base`), and the databases that do it."""

@@ -1,0 +1,67 @@
+"""Rows to frozen structs and back: bool as 0 or 1, everything that is not a scalar as JSON text."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+_SCALARS = (str, int, float, bytes)
+_encode = msgspec.json.encode
+
+
+@lru_cache(maxsize=1024)
+def reader(kind: Any, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+    """Return a function that makes one `kind` out of a row with these columns."""
+    converters = _converters(kind)
+    unknown = [column for column in columns if column not in converters]
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field for column {', '.join(unknown)}")
+    plan = [(column, converters[column]) for column in columns]
+
+    def read(row: Sequence[Any]) -> Any:
+        return kind(
+            **{
+                column: value if convert is None or value is None else convert(value)
+                for (column, convert), value in zip(plan, row, strict=True)
+            }
+        )
+
+    return read
+
+
+def bindings(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of one statement, ready to bind."""
+    fields: dict[str, Any] = {}
+    if row is not None:
+        fields = dict(row) if isinstance(row, Mapping) else {name: getattr(row, name) for name in row.__struct_fields__}
+    fields.update(values)
+    for name, value in fields.items():
+        if value is not None and not isinstance(value, _SCALARS):
+            fields[name] = _encode(value).decode()
+    return fields
+
+
+@lru_cache(maxsize=256)
+def _converters(kind: Any) -> dict[str, Callable[[Any], Any] | None]:
+    return {field.encode_name: _converter(field.type) for field in msgspec.structs.fields(kind)}
+
+
+def _converter(declared: Any) -> Callable[[Any], Any] | None:
+    plain = _without_none(declared)
+    if plain is bool:
+        return bool
+    if plain in _SCALARS or plain is Any or typing.get_origin(plain) is typing.Literal:
+        return None
+    return msgspec.json.Decoder(plain, strict=False).decode
+
+
+def _without_none(declared: Any) -> Any:
+    if typing.get_origin(declared) in (typing.Union, types.UnionType):
+        rest = [part for part in typing.get_args(declared) if part is not type(None)]
+        return rest[0] if len(rest) == 1 else declared
+    return declared

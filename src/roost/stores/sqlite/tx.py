@@ -1,0 +1,145 @@
+"""One transaction on SQLite: named queries, the log, bells and savepoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from roost.clock import Reading
+from roost.config import Config
+from roost.history.rules import chain
+from roost.sessions.model import SYSTEM, Host
+from roost.stores.base import Row
+from roost.stores.sqlite.queries import sql
+from roost.stores.sqlite.rows import bindings, reader
+
+T = TypeVar("T")
+
+DUTIES_EVERY_MS = 1_000
+"""Without a daemon, one write transaction a second also does what is due."""
+
+_encode = msgspec.json.encode
+
+
+class SqliteTx:
+    """See `stores.base.Tx`."""
+
+    def __init__(self, connection: apsw.Connection, *, reading: Reading, row: Any, host: Host, config: Config) -> None:
+        self._connection = connection
+        self.reading = reading
+        self.now = reading.last
+        self.wall = reading.wall
+        self.store_epoch, self._duties_at, self.project, self._seq, self._head = row[0], row[5], row[6], row[7], row[8]
+        self._events: list[tuple[Any, ...]] = []
+        self.me = SYSTEM
+        self.host = host
+        self.config = config
+        self.rung: list[str] = []
+
+    # --- queries ------------------------------------------------------------------------------------------------------
+
+    def one(self, kind: type[T], name: str, row: Row = None, /, **values: Any) -> T | None:
+        cursor = self._execute(name, row, values)
+        found = cursor.fetchone()
+        if found is None:
+            return None
+        made: T = reader(kind, _columns(name, cursor))(found)
+        return made
+
+    def all(self, kind: type[T], name: str, row: Row = None, /, **values: Any) -> list[T]:
+        cursor = self._execute(name, row, values)
+        found = cursor.fetchone()
+        if found is None:
+            return []
+        make = reader(kind, _columns(name, cursor))
+        return [make(found), *map(make, cursor)]
+
+    def value(self, name: str, row: Row = None, /, **values: Any) -> Any:
+        found = self._execute(name, row, values).fetchone()
+        return None if found is None else found[0]
+
+    def run(self, name: str, row: Row = None, /, **values: Any) -> int:
+        self._execute(name, row, values)
+        return self._connection.changes()
+
+    def run_many(self, name: str, rows: Iterable[Row]) -> None:
+        self._connection.executemany(sql(name), [self._bound(row, {}) for row in rows])
+
+    def _execute(self, name: str, row: Row, values: dict[str, Any]) -> apsw.Cursor:
+        return self._connection.execute(sql(name), self._bound(row, values))
+
+    def _bound(self, row: Row, values: dict[str, Any]) -> dict[str, Any]:
+        bound = bindings(row, values)
+        bound["project"] = self.project
+        return bound
+
+    # --- the log ------------------------------------------------------------------------------------------------------
+
+    def record(self, kind: str, object: str, data: dict[str, Any] | None = None) -> int:
+        text = _encode(data).decode() if data else "{}"
+        me = self.me
+        self._seq += 1
+        self._head = chain(
+            self._head, self.project, self._seq, self.now, self.wall, kind, me.agent, me.session, object, text
+        )
+        self._events.append(
+            (self.project, self._seq, self.now, self.wall, kind, me.agent, me.session, object, text, self._head)
+        )
+        return self._seq
+
+    def ring(self, bell: str) -> None:
+        if bell not in self.rung:
+            self.rung.append(bell)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        events, seq, head, rung = len(self._events), self._seq, self._head, list(self.rung)
+        self._connection.execute("SAVEPOINT call")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK TO call; RELEASE call")
+            del self._events[events:]
+            self._seq, self._head, self.rung = seq, head, rung
+            raise
+        self._connection.execute("RELEASE call")
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    @property
+    def duties_due(self) -> bool:
+        return self.now >= self._duties_at
+
+    @duties_due.setter
+    def duties_due(self, due: bool) -> None:
+        self._duties_at = self.now if due else self.now + DUTIES_EVERY_MS
+
+    @property
+    def duties_at(self) -> int:
+        """Store clock, ms, of the next look at what is due."""
+        return self._duties_at
+
+    def finish(self) -> bool:
+        """Write the log's new events; return whether there were any."""
+        if not self._events:
+            return False
+        self._connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._events)
+        self._connection.execute(
+            "UPDATE project SET seq = ?, head = ? WHERE id = ?", (self._seq, self._head, self.project)
+        )
+        self._events = []
+        return True
+
+
+_known_columns: dict[str, tuple[str, ...]] = {}
+
+
+def _columns(name: str, cursor: apsw.Cursor) -> tuple[str, ...]:
+    try:
+        return _known_columns[name]
+    except KeyError:
+        return _known_columns.setdefault(name, tuple(part[0] for part in cursor.get_description()))

@@ -1,0 +1,1 @@
+"""Hints that something may be new. Losing one costs time, never data."""
