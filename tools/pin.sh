@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly uv_venv=.venv/pin
 if [ ! -x "$uv_venv/bin/uv" ]; then
     .venv/bin/python -m venv "$uv_venv"
-    "$uv_venv/bin/python" -m pip install -q --require-hashes -r requirements/pin.txt
+    "$uv_venv/bin/python" -m pip install -qq --require-hashes -r requirements/pin.txt
 fi
 
 compile() {  # compile OUTPUT SOURCE... [OPTION...]
