@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -122,7 +123,10 @@ class Fleet:
         return write_settings(self.home, settings)
 
     def script(self, session: str, steps: Sequence[Step]) -> None:
-        """Set what the model answers to `session`; after the last step it says DONE."""
+        """Set what the model answers to `session`, or to its subagents as `SESSION.subagent`.
+
+        After the last step it says DONE.
+        """
         write_script(self.model / "scripts" / f"{session}.json", steps)
 
     def open_gate(self, gate: str) -> None:
@@ -291,6 +295,16 @@ class Claude:
             timeout=timeout,
             detail=self.pane.screen,
         )
+
+    def push(self, text: str, *, sender: str = "peer") -> None:
+        """Send a message through the client's own inbox socket, as another session would."""
+        frame = {"type": "user", "message": {"role": "user", "content": text}, "from": sender}
+        path = wait_until(
+            lambda: self.registered().get("messagingSocketPath"), "the inbox socket", timeout=START_SECONDS_MAX
+        )
+        with socket.socket(socket.AF_UNIX) as inbox:
+            inbox.connect(path)
+            inbox.sendall(json.dumps(frame).encode() + b"\n")
 
     def kill(self) -> None:
         """Kill the client as a crash would, and wait for its end."""

@@ -1,7 +1,8 @@
 """A small Anthropic Messages server that answers from scripts and writes down every request.
 
 Run as a program inside the network namespace: `model_server.py FOLDER`. The first part of the
-request's path names the session: `/alpha/v1/messages` is answered from `FOLDER/scripts/alpha.json`.
+request's path names the session: `/alpha/v1/messages` is answered from `FOLDER/scripts/alpha.json`, its
+subagents from `FOLDER/scripts/alpha.subagent.json`.
 Standard library only, so that any interpreter runs it.
 """
 
@@ -24,6 +25,14 @@ GATE_SECONDS_MAX = 120
 COMPACTION_MARK = "Your task is to create a detailed summary"
 COMPACTION_ANSWER = "<analysis>scripted</analysis><summary>SCRIPTED-SUMMARY</summary>"
 LAST_STEP: Json = {"text": "DONE"}
+# The client decides by this name, more than by the status, whether to try again.
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+}
 
 
 class Book:
@@ -76,7 +85,8 @@ class Book:
 
 def kind_of(body: Json) -> str:
     """Tell a request of the agent's own loop from compaction and from small side requests."""
-    if COMPACTION_MARK in json.dumps(body.get("messages", [])[-1:]):
+    # The instruction is not always the last message: what a Stop hook said may follow it.
+    if COMPACTION_MARK in json.dumps(body.get("messages", [])[-3:]):
         return "compaction"
     return "main" if body.get("tools") and body.get("max_tokens", 0) > 1 else "side"
 
@@ -158,13 +168,16 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         headers.pop("x-api-key", None)
         headers.pop("authorization", None)
+        if "x-claude-code-agent-id" in headers:
+            session += ".subagent"
         step = self.book.enter(session, headers, body)
         self.book.hold(step)
         if step.get("status"):
-            error = {"type": "overloaded_error", "message": "scripted error"}
+            kind = ERROR_TYPES.get(step["status"], "overloaded_error")
+            error = {"type": kind, "message": "scripted error"}
             self._json(step["status"], {"type": "error", "error": error})
         elif body.get("stream"):
-            self._stream(message_of(step, body))
+            self._stream(message_of(step, body), step.get("block_delay", 0))
         else:
             self._json(200, message_of(step, body))
 
@@ -185,7 +198,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, message: Json) -> None:
+    def _stream(self, message: Json, block_delay: float) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         # Chunked: the client takes an answer that merely ends with the connection for a broken one.
@@ -195,6 +208,8 @@ class Handler(BaseHTTPRequestHandler):
             data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
+            if event["type"] == "content_block_stop":
+                time.sleep(block_delay)
         self.wfile.write(b"0\r\n\r\n")
 
 

@@ -20,13 +20,15 @@ class Step:
     """One answer of the model: text, tool calls, both, or an HTTP error.
 
     `delay` is in seconds, before the answer; `gate` is a name that `Fleet.open_gate` must open
-    first; `tokens` is the size that the model claims for the request.
+    first; `block_delay` is in seconds, after each block; `tokens` is the size that the model claims for
+    the request.
     """
 
     text: str = ""
     calls: tuple[Call, ...] = ()
     delay: float = 0
     gate: str = ""
+    block_delay: float = 0
     status: int = 0
     tokens: int = 100
 
@@ -36,9 +38,9 @@ def call(tool: str, **tool_input: Any) -> Step:
     return Step(calls=(Call(tool=tool, input=tool_input),))
 
 
-def calls(*steps: Step) -> Step:
+def calls(*steps: Step, block_delay: float = 0) -> Step:
     """Make the step that calls the tools of all these steps in one parallel batch."""
-    return Step(calls=tuple(one for step in steps for one in step.calls))
+    return Step(calls=tuple(one for step in steps for one in step.calls), block_delay=block_delay)
 
 
 def bash(command: str) -> Step:
