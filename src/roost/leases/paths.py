@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import lru_cache
 
 from roost.errors import InvalidKey
 from roost.leases import globs
@@ -59,6 +60,7 @@ def shown(key: str) -> str:
     return "/".join(globs.plain_name(part) if globs.is_plain(part) else part for part in parts)
 
 
+@lru_cache(maxsize=16_384)
 def head(key: str) -> str:
     """Return the leading folders that every path under the key shares, unescaped; "" when there are none.
 
@@ -80,6 +82,8 @@ def above(place: str) -> list[str]:
 
 def overlaps(a: str, b: str) -> bool:
     """Say whether two stored keys conflict: some path is covered by both, or one names something beneath the other."""
+    if not _in_line(head(a), head(b)):
+        return False
     return globs.share(a, b) or _names_beneath(a, b) or _names_beneath(b, a)
 
 
@@ -121,6 +125,11 @@ def _resolve(text: str) -> list[str]:
         elif part not in ("", ".") and not (part == globs.DEEP and parts[-1:] == [globs.DEEP]):
             parts.append(part if part == globs.DEEP else _STARS.sub("*", part))
     return parts
+
+
+def _in_line(a: str, b: str) -> bool:
+    shorter, longer = sorted((a, b), key=len)
+    return not shorter or (longer + "/").startswith(shorter + "/")
 
 
 def _names_beneath(upper: str, lower: str) -> bool:
