@@ -21,3 +21,12 @@ def new_id() -> str:
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | entropy >> 2
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def new_nonce() -> str:
+    """Return 8 random characters (40 bits) that mark one offer of one message."""
+    value = int.from_bytes(os.urandom(5), "big")
+    return "".join(_ALPHABET[value >> shift & 31] for shift in range(0, 40, 5))
+
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -176,3 +176,20 @@ def _read(path: Path) -> str | None:
 
 def _is_bare(folder: Path) -> bool:
     return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+
+
+def secret(place: Workdir) -> bytes:
+    """Return the project's 32 secret bytes, made once, readable by its owner only."""
+    if place.secret.exists():
+        return place.secret.read_bytes()
+    with contextlib.suppress(FileExistsError):
+        fresh = place.path / f"secret-{os.getpid()}-{os.urandom(4).hex()}"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, os.urandom(32))
+            os.fsync(file)
+            os.link(fresh, place.secret)  # whole or not at all, and the first one stays
+        finally:
+            os.close(file)
+            fresh.unlink()
+    return place.secret.read_bytes()

@@ -33,6 +33,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile = Profile()
     generated: bool = False
     reserved: bool = False
+    key_version: int = 1
+    key_oldest: int = 1
     paused_at: int | None = None
     created_at: int = 0
     retired_at: int | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 from roost.clock import SystemClock
 from roost.sessions.model import Process
@@ -11,8 +13,9 @@ from roost.sessions.model import Process
 class LocalHost:
     """This host, as the kernel shows it."""
 
-    def __init__(self) -> None:
+    def __init__(self, beats: Path | None = None) -> None:
         self._name = os.uname().nodename
+        self._beats = beats
 
     def alive(self, process: Process) -> bool | None:
         if process.host != self._name:
@@ -26,6 +29,16 @@ class LocalHost:
         if started is None:
             return None
         return Process(host=self._name, boot_id=SystemClock().boot_id(), pid=pid, started=started)
+
+    def beat_age(self, bell: str) -> float | None:
+        # A beat holds CLOCK_MONOTONIC in ms: no clock that somebody sets decides who looks silent.
+        try:
+            with open(f"{self._beats}/{bell}", "rb") as file:
+                beat = int(file.read(32).split()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+        age = time.monotonic_ns() / 1e9 - beat / 1e3
+        return age if age >= 0 else None
 
     def parents(self, pid: int) -> list[Process]:
         """The process and its parents, nearest first, at most 64."""

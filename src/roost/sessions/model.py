@@ -33,6 +33,10 @@ class Host(Protocol):
         """Return the process that has this pid now."""
         ...
 
+    def beat_age(self, bell: str) -> float | None:
+        """Return the seconds since a session's hook last beat, or None where no beat is known."""
+        ...
+
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One live run of an agent.
@@ -86,6 +90,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind | Literal["system"]
     session: str
     epoch: int
+    key_version: int = 1
 
 
 SYSTEM = Me(agent="", name="roost", kind="system", session="", epoch=0)

@@ -34,6 +34,8 @@ class Tx(Protocol):
     store_epoch: int
     """Grows with every restore; part of cursors and fencing tokens."""
     duties_due: bool
+    secret: bytes
+    """The project's 32 bytes, from which the keys that sign messages are derived."""
     rung: list[str]
     """Bells to ring after the commit."""
 

@@ -6,17 +6,25 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 _SCALARS = (str, int, float, bytes)
 _encode = msgspec.json.encode
+T = TypeVar("T")
+_readers: dict[tuple[Any, tuple[str, ...]], Callable[[Sequence[Any]], Any]] = {}
 
 
-@lru_cache(maxsize=1024)
-def reader(kind: Any, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+def reader(kind: type[T], columns: tuple[str, ...]) -> Callable[[Sequence[Any]], T]:
     """Return a function that makes one `kind` out of a row with these columns."""
+    known = _readers.get((kind, columns))
+    if known is None:
+        known = _readers[kind, columns] = _reader(kind, columns)
+    return known
+
+
+def _reader(kind: Any, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
     converters = _converters(kind)
     unknown = [column for column in columns if column not in converters]
     if unknown:

@@ -50,12 +50,14 @@ class SqliteStore:
         clock: Clock | None = None,
         config: Config | None = None,
         gate: Path | None = None,
+        secret: bytes = b"",
         sqlite_version: str | None = None,
     ) -> None:
         self.path = path
         self._host = host
         self._clock = clock or SystemClock()
         self.config = config or Config()
+        self._secret = secret or os.urandom(32)
         self._sqlite = sqlite_version or apsw.sqlite_lib_version()
         self._gate = Gate(gate if path else None, self.config.gate_seconds_max)
         self._reading = threading.Lock()
@@ -119,8 +121,10 @@ class SqliteStore:
             "SELECT s.epoch, s.boot_id, s.clock_offset, s.clock_last, s.wall_last, s.duties_at, p.id, p.seq, p.head"
             " FROM store s, project p"
         ).fetchone()
+        if row is None:
+            raise StoreCorrupt(f"{self.path} has no store row", hint="put the newest backup back with `roost restore`")
         reading = read(Reading(*row[1:5]), self._clock)
-        return SqliteTx(connection, reading=reading, row=row, host=self._host, config=self.config)
+        return SqliteTx(connection, reading=reading, row=row, host=self._host, config=self.config, secret=self._secret)
 
     def _save_clock(self, connection: apsw.Connection, tx: SqliteTx) -> None:
         clock = tx.reading

@@ -28,16 +28,23 @@ _encode = msgspec.json.encode
 class SqliteTx:
     """See `stores.base.Tx`."""
 
-    def __init__(self, connection: apsw.Connection, *, reading: Reading, row: Any, host: Host, config: Config) -> None:
+    def __init__(
+        self, connection: apsw.Connection, *, reading: Reading, row: Any, host: Host, config: Config, secret: bytes
+    ) -> None:
         self._connection = connection
         self.reading = reading
         self.now = reading.last
         self.wall = reading.wall
-        self.store_epoch, self._duties_at, self.project, self._seq, self._head = row[0], row[5], row[6], row[7], row[8]
+        self.store_epoch: int = row[0]
+        self._duties_at: int = row[5]
+        self.project: str = row[6]
+        self._seq: int = row[7]
+        self._head: bytes = row[8]
         self._events: list[tuple[Any, ...]] = []
         self.me = SYSTEM
         self.host = host
         self.config = config
+        self.secret = secret
         self.rung: list[str] = []
 
     # --- queries ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+"""Where the parts are joined: a place and a name become a hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roost import config as configuration
+from roost import workdir
+from roost.errors import NoProject, WhoAreYou
+from roost.hub import Hub
+from roost.runtimes.host import LocalHost
+from roost.sessions.model import SYSTEM, Me
+from roost.sessions.service import identify
+from roost.stores.base import Tx
+from roost.stores.sqlite.store import SqliteStore
+from roost.verbs import Async, InThread, Local, Sync
+from roost.wakeups.base import Silent, Wakeups
+from roost.wakeups.local import Bells
+
+if TYPE_CHECKING:
+    from roost.clock import Clock
+
+MEMORY = ":memory:"
+
+
+def connect(path: str | os.PathLike[str] | None = None, *, clock: Clock | None = None) -> Project:
+    """Open the project that serves `path` (default: here), or a new one in memory. Raises NoProject and store errors."""
+    if path == MEMORY:
+        return Project(None, SqliteStore(None, host=LocalHost(), clock=clock), Silent())
+    start = Path(path) if path is not None else Path.cwd()
+    found = start if start.name == workdir.NAME and start.is_dir() else workdir.find(start, os.environ)
+    if found is None:
+        raise NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=str(start))
+    place = workdir.create(found)
+    store = SqliteStore(
+        place.store,
+        host=LocalHost(place.beats),
+        clock=clock,
+        config=configuration.load(found),
+        gate=place.gate,
+        secret=workdir.secret(place),
+    )
+    return Project(place, store, Bells(place.bells))
+
+
+class Project:
+    """An opened store and its surroundings, from which hubs are made."""
+
+    def __init__(self, place: workdir.Workdir | None, store: SqliteStore, wakeups: Wakeups) -> None:
+        self.place = place
+        self.store = store
+        self.wakeups = wakeups
+
+    def system(self) -> Hub[Sync]:
+        """Return a hub as Roost itself: for duties, hooks and joining."""
+        return Hub(self._caller(lambda tx: SYSTEM), self.store.close)
+
+    def as_session(self, session: str) -> Hub[Sync]:
+        """Return a hub as a session that was proved to be the caller's."""
+        return Hub(self._caller(lambda tx: identify(tx, session)), self.store.close)
+
+    def joined(self, name: str, *, takeover: bool = False) -> Hub[Sync]:
+        """Join as `name` with this process and return the hub of that session. Raises AgentAlive, InvalidName."""
+        process = LocalHost().process(os.getpid())
+        session = self.system().turns.join(name, process=process, takeover=takeover)
+        return self.as_session(session.id)
+
+    def _caller(self, who: Callable[[Tx], Me]) -> Local:
+        return Local(self.store, self.wakeups, who)
+
+
+def open(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:
+    """Open a project as someone and return its hub.
+
+    `path` is a folder in the project (default: the current one) or `:memory:`. `as_` names the agent that this process is; without it
+    the caller is told from its surroundings, as for the CLI. Raises NoProject, WhoAreYou, AgentAlive, InvalidName, StoreVersion.
+    """
+    project = connect(path)
+    if as_:
+        return project.joined(as_, takeover=takeover)
+    raise WhoAreYou("nobody says who is calling", hint='give a name: roost.open(as_="builder")')
+
+
+async def aopen(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover: bool = False) -> Hub[Async]:
+    """Open a project as `open` does; each verb of the hub is awaitable."""
+    import asyncio
+
+    hub = await asyncio.to_thread(open, path, as_=as_, takeover=takeover)
+    return Hub(InThread(hub._caller), hub.close)

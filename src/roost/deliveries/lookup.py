@@ -1,0 +1,21 @@
+"""Finding a message by what people and agents write: `m7`, `7`, or its full id."""
+
+from __future__ import annotations
+
+from roost.errors import UnknownMessage
+from roost.messages.model import Message
+from roost.stores.base import Tx
+
+NUMBER_DIGITS_MAX = 15
+
+
+def find_message(tx: Tx, ref: str) -> Message:
+    """Return the message of a short or full id. Raises UnknownMessage."""
+    number = ref[1:] if ref[:1] in ("m", "M") else ref
+    if number.isascii() and number.isdigit() and len(number) <= NUMBER_DIGITS_MAX:
+        found = tx.one(Message, "messages.numbered", number=int(number))
+    else:
+        found = tx.one(Message, "messages.get", id=ref)
+    if found is None:
+        raise UnknownMessage(f"there is no message {ref!r}", hint="see `roost inbox` or `roost log`", message=ref)
+    return found

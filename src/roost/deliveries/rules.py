@@ -1,0 +1,40 @@
+"""What becomes of a delivery: why it is held, what an answer about an offer means, when it is dead."""
+
+from __future__ import annotations
+
+from roost.deliveries.model import STAGES, Delivery, Hold, Stage
+
+INLINE_MESSAGES_MAX = 5
+"""Whole messages for a session that just began; the rest is a list (DESIGN 3)."""
+OFFER_MESSAGES_MAX = 20
+
+
+def hold_of(
+    *, paused: bool, holding: str, operation: str, blocked: bool, not_before: int | None, wall: int
+) -> Hold:
+    """Return why a delivery must wait, or '': the recipient is paused, its input belongs to another operation, a
+    prerequisite is not delivered yet, or its time has not come."""
+    if paused:
+        return "paused"
+    if holding and holding != operation:
+        return "operation"
+    if blocked:
+        return "dependency"
+    if not_before is not None and not_before > wall:
+        return "not_before"
+    return ""
+
+
+def used_up(attempts: int, offers_max: int) -> bool:
+    """Say whether a delivery was offered so often without proof that it is dead."""
+    return attempts >= offers_max
+
+
+def is_fulfilled(delivery: Delivery) -> bool:
+    """Say whether a message that waits for this delivery may go: it is acknowledged, or delivered and asked for no more."""
+    return delivery.state == "acknowledged" or (delivery.state == "delivered" and not delivery.requires_ack)
+
+
+def stage_of(delivery: Delivery) -> Stage:
+    """Return the furthest stage a delivery reached."""
+    return STAGES[delivery.stage]

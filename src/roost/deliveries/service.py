@@ -1,0 +1,236 @@
+"""Deliveries: offering mail to sessions, confirming it, and what becomes of what does not arrive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from roost.agents.service import Agents
+from roost.deliveries import rules
+from roost.deliveries.ledger import Ledger
+from roost.deliveries.lookup import find_message
+from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
+from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
+from roost.ids import new_nonce
+from roost.messages.kinds import kind_of
+from roost.messages.model import Message
+from roost.sessions.model import Session
+from roost.sessions.service import Sessions
+from roost.verbs import M, Service, Sync, query, verb, waiting
+
+LIST_MAX = 500
+WAIT_POLL_SECONDS = 1.0
+
+
+class Deliveries(Service[M]):
+    """What happens to a message after it is stored: one delivery per recipient."""
+
+    # --- verbs of the addressee ---------------------------------------------------------------------------------------
+
+    @verb
+    def acknowledge(self, message: str, *, proof: str = "explicit") -> Delivery:
+        """Acknowledge a message by its short or full id: final, and the same however often it is said.
+
+        Raises UnknownMessage when the caller is no recipient of it, WrongState when it never reached the caller.
+        """
+        delivery = self.mine(message)
+        if delivery.state == "acknowledged":
+            return delivery
+        if delivery.state not in ("pending", "offered", "delivered"):
+            raise WrongState(f"m{delivery.number} is {delivery.state}: {_why(delivery)}", hint="nothing was changed")
+        Ledger(self.tx).acknowledge(delivery, proof)
+        return self._again(delivery)
+
+    @verb
+    def confirm(self, messages: Sequence[str]) -> tuple[Delivery, ...]:
+        """Confirm that mail offered to the caller's session arrived: what a program says after it has read a batch."""
+        ledger = Ledger(self.tx)
+        confirmed = []
+        for message in messages:
+            delivery = self.mine(message)
+            if delivery.state == "offered" and delivery.session == self.tx.me.session:
+                ledger.deliver(delivery, "confirmed by the session itself")
+            confirmed.append(self._again(delivery))
+        return tuple(confirmed)
+
+    # --- verbs of the sender and of people ----------------------------------------------------------------------------
+
+    @query
+    def receipts(self, message: str) -> tuple[Receipt, ...]:
+        """Return every dated fact about a message's deliveries, by recipient, in order. Raises UnknownMessage."""
+        return tuple(self.tx.all(Receipt, "deliveries.receipts", message=find_message(self.tx, message).id))
+
+    @query
+    def of(self, message: str) -> tuple[Delivery, ...]:
+        """Return a message's deliveries: one per recipient, with its state and stage. Raises UnknownMessage."""
+        return tuple(self.tx.all(Delivery, "deliveries.of_message", message=find_message(self.tx, message).id))
+
+    @query
+    def outlook(self, message: str) -> tuple[Outlook, ...]:
+        """Return what is known about when each recipient gets a message: facts about sessions, no promise."""
+        found = find_message(self.tx, message)
+        deliveries = self.tx.all(Delivery, "deliveries.of_message", message=found.id)
+        return tuple(self._outlook(found, delivery) for delivery in deliveries)
+
+    @verb
+    def cancel(self, message: str, *, reason: str = "cancelled by its sender") -> tuple[Delivery, ...]:
+        """Take back a message where it is not delivered yet. Raises Forbidden unless the caller sent it or is a person."""
+        found = find_message(self.tx, message)
+        if found.sender != self.tx.me.agent and self.tx.me.kind != "human":
+            raise Forbidden(f"{found.ref} was sent by {found.sender_name}", hint="only its sender or a person cancels it")
+        ledger = Ledger(self.tx)
+        for delivery in self.tx.all(Delivery, "deliveries.of_message", message=found.id):
+            if delivery.state in ("held", "pending"):
+                ledger.end(delivery, "cancelled", reason, tell=False)
+        return tuple(self.tx.all(Delivery, "deliveries.of_message", message=found.id))
+
+    @query
+    def dead(self, *, limit: int = 100) -> tuple[Delivery, ...]:
+        """Return the dead letters, newest first; their content is kept."""
+        return tuple(self.tx.all(Delivery, "deliveries.dead", limit=min(limit, LIST_MAX)))
+
+    @verb
+    def redeliver(self, message: str, *, recipient: str = "") -> tuple[Delivery, ...]:
+        """Bring dead, expired or cancelled deliveries of a message back into the queue, attempts counted anew.
+
+        Raises WrongState when none of them ended so.
+        """
+        found = find_message(self.tx, message)
+        agent = Agents[Sync](self._caller).get(recipient).id if recipient else ""
+        ended = [
+            delivery
+            for delivery in self.tx.all(Delivery, "deliveries.of_message", message=found.id)
+            if delivery.state in ("dead", "expired", "cancelled") and agent in ("", delivery.recipient)
+        ]
+        if not ended:
+            raise WrongState(f"{found.ref} has no delivery that ended undelivered", hint=f"see `roost receipts {found.ref}`")
+        for delivery in ended:
+            Ledger(self.tx).revive(delivery)
+        return tuple(self._again(delivery) for delivery in ended)
+
+    @verb
+    def hand_over(self, giver: str, taker: str) -> tuple[Delivery, ...]:
+        """Give the mail that an agent without a live session has not got to another. Raises WrongState if it lives."""
+        agents = Agents[Sync](self._caller)
+        source, target = agents.get(giver), agents.get(taker)
+        if self.tx.me.kind != "human" and self.tx.me.agent not in (source.id, target.id):
+            raise Forbidden("only a person, or one of the two, hands mail over", hint="ask the project's person")
+        if Sessions[Sync](self._caller).live(source.id) is not None:
+            raise WrongState(f"{source.name} is alive and gets its mail itself", hint="nothing was changed")
+        ledger = Ledger(self.tx)
+        return tuple(ledger.hand_over(delivery, target.id) for delivery in ledger.undelivered(source.id))
+
+    @waiting
+    def wait(self, message: str, stage: Stage = "delivered", *, timeout: float = 60.0, recipient: str = "") -> tuple[Delivery, ...]:
+        """Block until every delivery of a message (or the one of `recipient`) reached a stage or can no longer.
+
+        `timeout` in seconds; raises TimedOut with what is known when it passes. Costs nobody a token.
+        """
+        deadline = time.monotonic() + timeout
+        deliveries = Deliveries[Sync](self._caller)
+        chosen = Agents[Sync](self._caller).get(recipient).id if recipient else ""
+        while True:
+            found = [one for one in deliveries.of(message) if chosen in ("", one.recipient)]
+            if all(one.stage >= STAGES.index(stage) or one.state in ("expired", "cancelled", "dead") for one in found):
+                return tuple(found)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                known = ", ".join(f"{one.state} ({rules.stage_of(one)})" for one in found)
+                raise TimedOut(f"{message} is not {stage} after {timeout:g} s: {known}", hint="it stays on its way")
+            self._caller.idle(min(left, WAIT_POLL_SECONDS))
+
+    # --- inside a transaction only ------------------------------------------------------------------------------------
+
+    def offer(self, session: Session, rung: str, *, limit: int, asking_only: bool = False) -> list[tuple[Message, Delivery]]:
+        """Put what waits for a session's agent before it, best rank first, and return it with fresh nonces."""
+        ledger = Ledger(self.tx)
+        ledger.release(session.agent)
+        if ledger.is_paused(session.agent):
+            return []
+        waiting = self.tx.all(
+            Delivery,
+            "deliveries.waiting",
+            recipient=session.agent,
+            now=self.tx.now,
+            wall=self.tx.wall,
+            limit=limit,
+            asking_only=asking_only,
+        )
+        made = []
+        for delivery in waiting:
+            message = self.tx.one(Message, "messages.get", id=delivery.message)
+            if message is not None:
+                made.append((message, ledger.offer(delivery, session, rung, new_nonce())))
+        if made:
+            offers = {delivery.message: delivery.nonce for _, delivery in made}
+            self.tx.record("delivery.offered", session.id, {"rung": rung, "context": session.context, "offers": offers})
+        return made
+
+    def settle(self, session: Session, verdicts: Sequence[Verdict], *, fallback: str) -> None:
+        """Decide the session's open offers by what its side shows.
+
+        Proved ones are delivered; shown ones stay, absent ones may be offered again. Where nothing can be read, and for mail that
+        the session asked for itself (`roost inbox`), the following hook of the same context is the proof, and the receipt says so.
+        """
+        ledger = Ledger(self.tx)
+        found = {verdict.nonce: verdict for verdict in verdicts}
+        for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
+            verdict = found.get(delivery.nonce)
+            if delivery.rung == "inbox" or verdict is None or verdict.found == "unreadable":
+                if fallback and delivery.context == session.context:
+                    ledger.deliver(delivery, fallback)
+            elif verdict.found == "proved":
+                ledger.deliver(delivery, f"its transcript: {verdict.shape}, then an answer")
+            elif verdict.found == "absent":
+                ledger.requeue(delivery, "its transcript does not show it")
+        self._settle_late(session, ledger, found)
+
+    def _settle_late(self, session: Session, ledger: Ledger, found: dict[str, Verdict]) -> None:
+        """A proof that comes after the offer was given up still counts."""
+        if any(verdict.found == "proved" for verdict in found.values()):
+            for delivery in self.tx.all(Delivery, "deliveries.unproved_of", recipient=session.agent):
+                verdict = found.get(delivery.nonce)
+                if verdict is not None and verdict.found == "proved":
+                    ledger.deliver(delivery, f"its transcript, late: {verdict.shape}, then an answer")
+
+    def lose_context(self, session: Session, reason: str) -> None:
+        """After a crash, clear or compaction: what was offered without proof, and what still needs an acknowledgement, goes out
+        once more, under the same id."""
+        ledger = Ledger(self.tx)
+        for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
+            ledger.requeue(delivery, reason)
+        for delivery in self.tx.all(Delivery, "deliveries.unacknowledged_of", recipient=session.agent):
+            ledger.requeue(delivery, reason)
+
+    def mine(self, message: str) -> Delivery:
+        """Return the caller's own delivery of a message. Raises UnknownMessage for anybody else's."""
+        found = find_message(self.tx, message)
+        delivery = self.tx.one(Delivery, "deliveries.get", message=found.id, recipient=self.tx.me.agent)
+        if delivery is None:
+            raise UnknownMessage(f"{found.ref} was not sent to {self.tx.me.name}", hint="see `roost inbox` for what was")
+        return delivery
+
+    def _again(self, delivery: Delivery) -> Delivery:
+        again = self.tx.one(Delivery, "deliveries.get", message=delivery.message, recipient=delivery.recipient)
+        assert again is not None
+        return again
+
+    def _outlook(self, message: Message, delivery: Delivery) -> Outlook:
+        agent = Agents[Sync](self._caller).get(delivery.recipient)
+        activity = Sessions[Sync](self._caller).activity(agent.name)[0]
+        last = self.tx.one(Session, "sessions.last_of", agent=agent.id)
+        return Outlook(
+            recipient=agent.name,
+            kind=agent.kind,
+            state=delivery.state,
+            hold=delivery.hold,
+            session_state=activity.state,
+            since=(last.ended_at or last.since) if last else 0,
+            client=activity.client,
+            wakes=delivery.wakes and kind_of(message.type).name != "system",
+            wake_refused="" if delivery.wakes else "it asks for nothing",
+        )
+
+
+def _why(delivery: Delivery) -> str:
+    return delivery.last_error or delivery.hold or "it never reached you"

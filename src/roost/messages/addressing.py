@@ -1,0 +1,77 @@
+"""From what people write to who receives: `builder` an agent or alias, `all` everybody, `#build` a channel."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.agents.model import Agent
+from roost.agents.service import Agents
+from roost.errors import InvalidInput, TooManyRecipients, UnknownAgent, UnknownChannel
+from roost.messages.model import Draft
+from roost.names import suggest
+from roost.stores.base import Tx
+from roost.verbs import InTx, Sync
+
+EVERYBODY = "all"
+RECIPIENTS_NAMED_MAX = 10_000
+
+
+class Recipients(msgspec.Struct, frozen=True):
+    """Who receives a message, fixed now; `channel` is '' for direct mail."""
+
+    agents: tuple[Agent, ...]
+    channel: str = ""
+
+
+def recipients_of(tx: Tx, draft: Draft) -> Recipients:
+    """Return the recipients of a draft. Raises UnknownAgent, UnknownChannel, TooManyRecipients, InvalidInput."""
+    if not draft.to:
+        raise InvalidInput("a message needs a recipient", hint="name an agent, `all`, or a channel like `#build`")
+    if len(draft.to) > RECIPIENTS_NAMED_MAX:
+        raise _too_many(len(draft.to), RECIPIENTS_NAMED_MAX)
+    groups = [name for name in draft.to if name == EVERYBODY or name.startswith("#")]
+    if groups and len(draft.to) > 1:
+        raise InvalidInput(f"{groups[0]} cannot be mixed with other recipients", hint="send two messages")
+    if groups:
+        found = _group(tx, groups[0])
+    else:
+        found = Recipients(_named(tx, draft))
+    most = tx.config.limits.recipients_max
+    if len(found.agents) > most:
+        raise _too_many(len(found.agents), most)
+    return found
+
+
+def _named(tx: Tx, draft: Draft) -> tuple[Agent, ...]:
+    agents = Agents[Sync](InTx(tx))
+    chosen: dict[str, Agent] = {}
+    for name in draft.to:
+        try:
+            agent = agents.get(name)
+        except UnknownAgent:
+            if not draft.hold:
+                raise
+            agent = agents.add(name, reserved=True)
+        if agent.retired_at is not None:
+            raise UnknownAgent(f"{agent.name} is retired", hint="`roost join` under that name brings it back", name=name)
+        chosen[agent.id] = agent
+    return tuple(chosen.values())
+
+
+def _group(tx: Tx, name: str) -> Recipients:
+    if name == EVERYBODY:
+        return Recipients(tuple(tx.all(Agent, "agents.members_of_all", sender=tx.me.agent)), EVERYBODY)
+    channel = name[1:]
+    if not tx.value("channels.exists", name=channel):
+        near = suggest(channel, [row.name for row in tx.all(_Name, "channels.names")])
+        hint = f"did you mean {' or '.join('#' + one for one in near)}?" if near else f"make it: `roost channel create {channel}`"
+        raise UnknownChannel(f"there is no channel #{channel}", hint=hint, name=channel, suggestions=near)
+    return Recipients(tuple(tx.all(Agent, "channels.audience", name=channel, sender=tx.me.agent)), channel)
+
+
+class _Name(msgspec.Struct, frozen=True):
+    name: str
+
+
+def _too_many(count: int, most: int) -> TooManyRecipients:
+    return TooManyRecipients(f"{count:,} recipients are more than {most:,}", hint="send to a smaller group", count=count)

@@ -1,0 +1,278 @@
+"""Messages: send, reply, read, and look at one's mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from roost.agents.service import Agents
+from roost.deliveries import rules as delivery_rules
+from roost.deliveries.ledger import Ledger
+from roost.deliveries.lookup import find_message
+from roost.deliveries.model import Delivery
+from roost.deliveries.service import Deliveries
+from roost.errors import BatchTooLarge, Forbidden, InvalidInput, RoostError
+from roost.messages.model import Draft, Item, Message, Page, Reaction, Sent
+from roost.messages.sending import Sender
+from roost.messages.signature import letter_of, verify
+from roost.sessions.service import Sessions
+from roost.text import check_display
+from roost.verbs import M, Service, Sync, query, verb
+
+BATCH_MAX = 1_000
+PAGE_MAX = 500
+FAR = 1 << 62
+UNDELIVERED = ("held", "pending", "offered")
+
+
+class Messages(Service[M]):
+    """What agents, people and scripts say to each other."""
+
+    @verb
+    def send(
+        self,
+        *,
+        to: str | Sequence[str],
+        text: str,
+        subject: str = "",
+        type: str = "",
+        severity: str = "info",
+        priority: int | str = "normal",
+        tags: Sequence[str] = (),
+        depends_on: Sequence[str] = (),
+        expires_in: float | None = None,
+        not_before: int | None = None,
+        requires_ack: bool = False,
+        idempotency_key: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        hold: bool = False,
+        operation: str = "",
+    ) -> Sent:
+        """Store one message for its recipients; once this returns it survives the loss of power.
+
+        `to` is an agent, several, `all`, or a channel (`#build`). `expires_in` is in seconds (1 s to 365 days); `not_before` in
+        milliseconds since 1970; `depends_on` names messages that must be delivered (acknowledged, where they require it) first.
+        With `idempotency_key` (8-128 letters, digits, `-`, `_`) a repeated call within 7 days returns the first one's answer.
+        `hold` keeps mail for a name that nobody has yet. Raises UnknownAgent, UnknownChannel, RateLimited, InboxFull,
+        IdempotencyMismatch, TooManyRecipients and the errors of each field; whatever is raised, nothing was sent.
+        """
+        return self._send_one(
+            Draft(
+                to=(to,) if isinstance(to, str) else tuple(to),
+                text=text,
+                subject=subject,
+                type=type,
+                severity=severity,
+                priority=priority,
+                tags=_tags(tags),
+                depends_on=tuple(depends_on),
+                expires_in=expires_in,
+                not_before=not_before,
+                requires_ack=requires_ack,
+                idempotency_key=idempotency_key,
+                metadata=metadata,
+                hold=hold,
+                operation=operation,
+            )
+        )
+
+    @send.bulk
+    def send_many(self, drafts: Sequence[Draft]) -> Sequence[Sent | Exception]:
+        """Answer many sends of the caller in one transaction: each stored or refused by itself, as if sent one by one."""
+        sender = Sender(self.tx)
+        answers: list[Sent | Exception] = []
+        for draft in drafts:
+            try:
+                with self.tx.savepoint():
+                    answers.append(sender.send(draft))
+            except RoostError as error:
+                answers.append(error)
+        return answers
+
+    @verb
+    def send_batch(self, drafts: Sequence[Draft]) -> tuple[Sent, ...]:
+        """Store up to 1,000 messages, all or none, in this order. Raises BatchTooLarge, and what `send` raises."""
+        if len(drafts) > BATCH_MAX:
+            raise BatchTooLarge(f"{len(drafts)} messages are more than {BATCH_MAX} in a batch", hint="split it")
+        sender = Sender(self.tx)
+        return tuple(sender.send(draft) for draft in drafts)
+
+    @verb
+    def reply(
+        self,
+        message: str,
+        text: str,
+        *,
+        type: str = "",
+        priority: int | str = "normal",
+        requires_ack: bool = False,
+        idempotency_key: str | None = None,
+        everybody: bool = False,
+    ) -> Sent:
+        """Answer a message in its thread: to its sender, or to its whole channel. Answering acknowledges it."""
+        parent = find_message(self.tx, message)
+        self._acknowledge_if_mine(parent, "a reply")
+        return self._send_one(
+            Draft(
+                to=_answer_to(parent, everybody),
+                text=text,
+                subject=parent.subject,
+                type=type,
+                priority=priority,
+                parent=parent.id,
+                requires_ack=requires_ack,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    @verb
+    def react(self, message: str, value: str, *, remove: bool = False) -> tuple[Reaction, ...]:
+        """Put a reaction (a word or an emoji, up to 32 characters) on a message, which acknowledges it; or take it back."""
+        found = self._visible(message)
+        check_display(value, what="reaction", most=32)
+        change = "messages.drop_reaction" if remove else "messages.put_reaction"
+        if self.tx.run(change, message=found.id, agent=self.tx.me.agent, value=value, at=self.tx.now):
+            self.tx.record("message.unreacted" if remove else "message.reacted", found.id, {"value": value})
+        if not remove:
+            self._acknowledge_if_mine(found, "a reaction")
+        return tuple(self.tx.all(Reaction, "messages.reactions", message=found.id))
+
+    @verb
+    def inbox(self, *, limit: int = 20) -> Page:
+        """Return the caller's undelivered mail, best rank first, and note it as offered to this session.
+
+        The next call, or the next hook, of the same session proves that it arrived. Whatever `limit` leaves out stays as it is.
+        """
+        deliveries, session = Deliveries[Sync](self._caller), Sessions[Sync](self._caller).known(self.tx.me.session)
+        deliveries.settle(session, (), fallback="its session's following call")
+        offered = deliveries.offer(session, "inbox", limit=_limit(limit))
+        return Page(
+            agent=self.tx.me.name,
+            seq=self._seq(),
+            items=tuple(_item(message, delivery) for message, delivery in offered),
+            more=self.tx.value("deliveries.waiting_for", recipient=self.tx.me.agent),
+        )
+
+    @query
+    def peek(self, agent: str = "", *, limit: int = 50, states: Sequence[str] = UNDELIVERED, before: int = FAR) -> Page:
+        """Look at an inbox, one's own or (for people) another's, newest first, and change nothing. `states` empty means all."""
+        chosen = Agents[Sync](self._caller).get(agent or self.tx.me.agent)
+        wanted = list(states) or None
+        rows = self.tx.all(
+            Delivery, "deliveries.inbox", recipient=chosen.id, states=wanted, before=before, limit=_limit(limit)
+        )
+        count = self.tx.value("deliveries.count_inbox", recipient=chosen.id, states=wanted)
+        return Page(
+            agent=chosen.name,
+            seq=self._seq(),
+            items=tuple(_item(self._get(row.message), row) for row in rows),
+            more=max(0, count - len(rows)),
+        )
+
+    @query
+    def outbox(self, *, limit: int = 50, before: int = FAR) -> Page:
+        """Return what the caller sent, newest first, one line per recipient."""
+        sent = self.tx.all(Message, "messages.outbox", sender=self.tx.me.agent, before=before, limit=_limit(limit))
+        lines = [
+            _item(message, delivery)
+            for message in sent
+            for delivery in self.tx.all(Delivery, "deliveries.of_message", message=message.id)
+        ]
+        return Page(agent=self.tx.me.name, seq=self._seq(), items=tuple(lines))
+
+    @query
+    def get(self, message: str) -> Message:
+        """Return a message that the caller may see, by its short or full id. Raises UnknownMessage, Forbidden."""
+        return self._visible(message)
+
+    @verb
+    def read(self, message: str) -> Message:
+        """Return a whole message and note that its addressee read it. Reading is a receipt, no acknowledgement."""
+        found = self._visible(message)
+        delivery = self.tx.one(Delivery, "deliveries.get", message=found.id, recipient=self.tx.me.agent)
+        if delivery is not None and delivery.read_at is None:
+            self.tx.run("deliveries.read", message=found.id, recipient=self.tx.me.agent, now=self.tx.now)
+            Ledger(self.tx).receipt(delivery, "read", "asked for by its addressee")
+            self.tx.record("message.read", found.id, {"recipient": self.tx.me.agent})
+        return found
+
+    @query
+    def verified(self, message: str) -> bool:
+        """Say whether a message's signature still fits every field, by the key of the sender it shows."""
+        return is_genuine(self, find_message(self.tx, message))
+
+    @query
+    def thread(self, message: str, *, limit: int = 200) -> tuple[Message, ...]:
+        """Return the messages of a thread, oldest first, by any message in it."""
+        found = self._visible(message)
+        return tuple(self.tx.all(Message, "messages.thread", thread=found.thread, limit=_limit(limit)))
+
+    @query
+    def reactions(self, message: str) -> tuple[Reaction, ...]:
+        """Return the reactions to a message, oldest first."""
+        return tuple(self.tx.all(Reaction, "messages.reactions", message=self._visible(message).id))
+
+    # --- inside a transaction only ------------------------------------------------------------------------------------
+
+    def _send_one(self, draft: Draft) -> Sent:
+        answer = Sender(self.tx).send(draft)
+        return answer
+
+    def _visible(self, ref: str) -> Message:
+        return find_message(self.tx, ref)
+
+    def _get(self, message_id: str) -> Message:
+        return find_message(self.tx, message_id)
+
+    def _acknowledge_if_mine(self, message: Message, proof: str) -> None:
+        delivery = self.tx.one(Delivery, "deliveries.get", message=message.id, recipient=self.tx.me.agent)
+        if delivery is not None and delivery.state in ("pending", "offered", "delivered"):
+            Ledger(self.tx).acknowledge(delivery, proof)
+
+    def _seq(self) -> int:
+        return int(self.tx.value("history.head_seq"))
+
+
+def is_genuine(service: Service[Any], message: Message) -> bool:
+    """Say whether a stored message is the one its sender signed."""
+    tx = service.tx
+    rows = tx.all(Delivery, "deliveries.of_message", message=message.id)
+    oldest = tx.value("agents.key_oldest", id=message.sender) or 1
+    letter = letter_of(message, project=tx.project, recipients=tuple(row.recipient for row in rows))
+    return verify(tx.secret, letter, key_id=message.key_id, signature=message.signature, oldest=oldest)
+
+
+def _tags(tags: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise InvalidInput(f"tags = {tags!r} is one text", hint='give a list: tags=["urgent"]')
+    return tuple(tags)
+
+
+def _limit(limit: int) -> int:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= PAGE_MAX:
+        raise InvalidInput(f"limit = {limit!r} is not in 1-{PAGE_MAX}", hint="ask for fewer and page on")
+    return limit
+
+
+def _answer_to(parent: Message, everybody: bool) -> tuple[str, ...]:
+    if parent.channel == "all":
+        return ("all",) if everybody else (parent.sender,)
+    if parent.channel:
+        return (f"#{parent.channel}",)
+    if not parent.sender:
+        raise Forbidden(f"{parent.ref} comes from Roost itself", hint="nobody reads an answer; acknowledge it instead")
+    return (parent.sender,)
+
+
+def _item(message: Message, delivery: Delivery) -> Item:
+    return Item(
+        message=message,
+        recipient=delivery.recipient,
+        state=delivery.state,
+        stage=delivery_rules.stage_of(delivery),
+        attempts=delivery.attempts,
+        hold=delivery.hold,
+        read_at=delivery.read_at,
+    )

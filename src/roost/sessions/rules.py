@@ -1,0 +1,60 @@
+"""What the signs of life of a session mean, and which name a new one gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from roost.sessions.model import Mark, Session, State
+
+STALLED_AFTER_SECONDS = 300.0
+"""A working agent that gives no sign for so long is shown as stalled: model calls of several minutes are ordinary."""
+GENERATED_RETIRES_AFTER_MS = 24 * 3_600_000
+
+
+def lives(session: Session, seen: bool | None, now: int) -> bool:
+    """Say whether a session lives: by its process where that is seen, else by its last beat and ttl.
+
+    A person's session has no process and never dies of silence.
+    """
+    if session.ended_at is not None:
+        return False
+    if session.process is None:
+        return True
+    if seen is not None:
+        return seen
+    return now - session.beat_at <= session.ttl_ms
+
+
+def shown_state(session: Session, alive: bool, silent_seconds: float) -> State:
+    """Return the state to show: an ended or dead session is offline; a working one that is silent is stalled, not dead."""
+    if not alive:
+        return "offline"
+    if session.state in ("busy", "starting") and silent_seconds > STALLED_AFTER_SECONDS:
+        return "stalled"
+    return session.state
+
+
+def is_working(state: State) -> bool:
+    """Say whether an agent in this state is doing something now."""
+    return state in ("starting", "busy", "waiting")
+
+
+def mark_of(state: State) -> Mark:
+    """Return the mark that goes with a state when nothing finer is known."""
+    marks: dict[State, Mark] = {"busy": "producing", "waiting": "waiting", "idle": "idle"}
+    return marks.get(state, "")
+
+
+def next_generated_name(client: str, taken: Callable[[str], bool]) -> str:
+    """Return the first free `client-N`: names of earlier agents stay taken while mail may wait for them."""
+    number = 1
+    while taken(f"{client}-{number}"):
+        number += 1
+    return f"{client}-{number}"
+
+
+def wanted_name(named: str, worktree_name: str, free: Collection[str]) -> str:
+    """Return the name a new session asks for: what its environment says, else its linked worktree's folder if that is free."""
+    if named:
+        return named
+    return worktree_name if worktree_name in free else ""

@@ -1,0 +1,194 @@
+"""Sessions of agents: who is live, since when, doing what, and how each can be reached."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.agents.model import Agent, Kind
+from roost.agents.service import Agents
+from roost.errors import Conflict, SessionEnded, UnknownSession, WhoAreYou
+from roost.ids import new_id
+from roost.sessions import rules
+from roost.sessions.model import Activity, Endpoint, Mark, Me, Process, Session, State
+from roost.stores.base import Tx
+from roost.verbs import M, Service, Sync, query, verb
+
+
+class Sessions(Service[M]):
+    """Live runs of agents. Starting and ending one belongs to `turns`, which also frees what a session held."""
+
+    @query
+    def me(self) -> Me:
+        """Return who is calling."""
+        return self.tx.me
+
+    @query
+    def get(self, session: str) -> Session:
+        """Return one session, live or ended. Raises UnknownSession."""
+        return self.known(session)
+
+    @query
+    def of(self, agent: str) -> Session | None:
+        """Return the agent's live session, or None. Raises UnknownAgent."""
+        return self.live(Agents[Sync](self._caller).get(agent).id)
+
+    @query
+    def list(self) -> tuple[Session, ...]:
+        """Return every session that lives, oldest first."""
+        return tuple(session for session in self.tx.all(Session, "sessions.live") if self.lives(session))
+
+    @query
+    def endpoints(self, session: str) -> tuple[Endpoint, ...]:
+        """Return the ways to reach a session, with when each last worked."""
+        return tuple(self.tx.all(Endpoint, "sessions.endpoints", session=session))
+
+    @query
+    def is_active(self, agent: str) -> bool:
+        """Say whether an agent is doing something now: its session lives, and is neither idle nor paused."""
+        return rules.is_working(self._activity(Agents[Sync](self._caller).get(agent)).state)
+
+    @query
+    def activity(self, agent: str = "") -> tuple[Activity, ...]:
+        """Return what one agent, or each agent that is not retired, is doing, by name."""
+        agents = Agents[Sync](self._caller)
+        chosen = (agents.get(agent),) if agent else agents.list()
+        return tuple(self._activity(each) for each in chosen)
+
+    @verb
+    def beat(self, state: State = "busy", *, operation: str = "", mark: Mark | None = None) -> Activity:
+        """Tell what the caller is doing now: a state, and the operation in words. Never part of the log."""
+        session = self.known(self.tx.me.session)
+        self.note(session, state, operation=operation, mark=rules.mark_of(state) if mark is None else mark)
+        return self._activity(Agents[Sync](self._caller).get(self.tx.me.agent))
+
+    # --- inside a transaction only ------------------------------------------------------------------------------------
+
+    def known(self, session: str) -> Session:
+        """Return one session, live or ended. Raises UnknownSession."""
+        found = self.tx.one(Session, "sessions.get", id=session)
+        if found is None:
+            raise UnknownSession(f"no session has the id {session!r}", hint="see `roost who`", session=session)
+        return found
+
+    def live(self, agent: str) -> Session | None:
+        """Return the live session of an agent's id."""
+        session = self.tx.one(Session, "sessions.live_of", agent=agent)
+        return session if session is not None and self.lives(session) else None
+
+    def lives(self, session: Session) -> bool:
+        """Say whether a session lives, by what can be seen of its process."""
+        seen = self.tx.host.alive(session.process) if session.process else None
+        return rules.lives(session, seen, self.tx.now)
+
+    def begin(
+        self,
+        agent: Agent,
+        *,
+        client: str,
+        client_session: str = "",
+        process: Process | None,
+        worktree: str = "",
+        transcript: str = "",
+        state: State = "starting",
+        key_hash: bytes = b"",
+    ) -> Session:
+        """Start a session of an agent that has none: a new epoch, which fences every earlier one."""
+        session = Session(
+            id=new_id(),
+            agent=agent.id,
+            epoch=agent.epoch + 1,
+            client=client,
+            client_session=client_session,
+            bell=bell_name(client, client_session) or f"roost-{new_id()}",
+            key_hash=key_hash,
+            process=process,
+            worktree=worktree,
+            transcript=transcript,
+            state=state,
+            since=self.tx.now,
+            started_at=self.tx.now,
+            beat_at=self.tx.now,
+        )
+        if not self.tx.run("agents.raise_epoch", id=agent.id, epoch=session.epoch):
+            raise Conflict(f"{agent.name} got a newer session meanwhile", hint="try again")
+        self.tx.run("sessions.insert", session)
+        self.tx.record("session.started", session.id, {"agent": agent.id, "epoch": session.epoch, "client": client})
+        return session
+
+    def note(self, session: Session, state: State, *, operation: str, mark: Mark) -> None:
+        """Write down what a session is doing; a change of state or operation begins a new `since`."""
+        same = (session.state, session.operation) == (state, operation)
+        self.tx.run(
+            "sessions.beat",
+            id=session.id,
+            now=self.tx.now,
+            state=state,
+            mark=mark,
+            operation=operation,
+            since=session.since if same else self.tx.now,
+            activity_count=session.activity_count + (not same),
+        )
+
+    def _activity(self, agent: Agent) -> Activity:
+        session = self.tx.one(Session, "sessions.live_of", agent=agent.id)
+        if agent.retired_at is not None:
+            return Activity(agent=agent.name, state="retired")
+        if session is None:
+            return Activity(agent=agent.name, state="offline")
+        silent = max(0, self.tx.now - session.beat_at) / 1000
+        beat = self.tx.host.beat_age(session.bell)
+        silent = silent if beat is None else min(silent, beat)
+        state = rules.shown_state(session, self.lives(session), silent)
+        return Activity(
+            agent=agent.name,
+            state="paused" if agent.paused_at is not None and state != "offline" else state,
+            mark=session.mark if state == session.state else "",
+            operation=session.operation,
+            since=session.since,
+            silent_seconds=silent,
+            activity_count=session.activity_count,
+            client=session.client,
+            session=session.id,
+        )
+
+
+class _Caller(msgspec.Struct, frozen=True):
+    agent: str
+    name: str
+    kind: Kind
+    key_version: int
+    session: str
+    epoch: int
+    live: bool
+    newest: int
+    end_reason: str
+
+
+def identify(tx: Tx, session: str) -> Me:
+    """Return the caller that a session makes. Raises SessionEnded for one that is over or fenced by a newer epoch."""
+    found = tx.one(_Caller, "sessions.caller", id=session)
+    if found is None:
+        raise WhoAreYou(f"this store knows no session {session!r}", hint="join again: `roost join NAME`")
+    if not found.live or found.epoch != found.newest:
+        raise SessionEnded(
+            f"this session of {found.name} is over ({found.end_reason or 'taken over'})",
+            hint="nothing was changed; join again: `roost join NAME`",
+            session=session,
+        )
+    return Me(
+        agent=found.agent,
+        name=found.name,
+        kind=found.kind,
+        session=session,
+        epoch=found.epoch,
+        key_version=found.key_version,
+    )
+
+
+def bell_name(client: str, client_session: str) -> str:
+    """Return the file name of a client session's bell and beat; '' if its id could not be a file's name.
+
+    The hook program makes the same name from what it reads, before it imports anything.
+    """
+    fit = 0 < len(client_session) <= 64 and all(c.isascii() and (c.isalnum() or c == "-") for c in client_session)
+    return f"{client}-{client_session}" if fit else ""

@@ -1,0 +1,214 @@
+-- name: insert
+INSERT INTO delivery (project, message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes,
+    attempts, nonce, rung, session, epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at,
+    expires_at, not_before, next_at, remind_at, reminders, told, nudge, last_error)
+VALUES (:project, :message, :recipient, :seq, :number, :state, :stage, :hold, :rank, :size, :requires_ack, :wakes, :attempts,
+    :nonce, :rung, :session, :epoch, :context, :offered_at, :first_offered_at, :delivered_at, :acknowledged_at, :read_at,
+    :expires_at, :not_before, :next_at, :remind_at, :reminders, :told, :nudge, :last_error);
+
+-- name: get
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: of_message
+SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,
+    d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
+    d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
+    d.last_error
+FROM delivery d WHERE d.project = :project AND d.message = :message ORDER BY d.recipient;
+
+-- name: waiting
+-- What a recipient may be offered now, best rank first.
+SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,
+    d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
+    d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
+    d.last_error
+FROM delivery d WHERE d.project = :project AND d.recipient = :recipient AND d.state = 'pending'
+    AND (d.next_at IS NULL OR d.next_at <= :now) AND (d.expires_at IS NULL OR d.expires_at > :wall)
+    AND (:asking_only = 0 OR d.wakes = 1)
+ORDER BY d.rank, d.seq LIMIT :limit;
+
+-- name: held
+-- What is held for a recipient, with the facts that decide whether it still is.
+SELECT d.message, d.recipient, d.hold, d.not_before, m.operation,
+    EXISTS (SELECT 1 FROM dependency p JOIN delivery x ON x.project = p.project AND x.message = p.on_message
+        WHERE p.project = d.project AND p.message = d.message
+        AND NOT (x.state = 'acknowledged' OR x.state = 'delivered' AND x.requires_ack = 0)) AS blocked
+FROM delivery d JOIN message m ON m.project = d.project AND m.id = d.message
+WHERE d.project = :project AND d.recipient = :recipient AND d.state = 'held' ORDER BY d.seq LIMIT :limit;
+
+-- name: has_held
+SELECT EXISTS (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'held');
+
+-- name: holding
+-- The operation that holds a recipient's input now.
+SELECT t.operation FROM operation_target t JOIN operation o ON o.project = t.project AND o.id = t.operation
+WHERE t.project = :project AND t.agent = :recipient AND o.state IN ('open', 'sealed') AND o.expires_at > :now;
+
+-- name: set_hold
+UPDATE delivery SET state = :state, hold = :hold WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: offered_to
+-- The offers of one session that nothing has proved yet.
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND session = :session AND state = 'offered' ORDER BY seq;
+
+-- name: unproved_of
+-- What was offered to an agent before and is pending again: a late proof may still come.
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending' AND nonce <> '' ORDER BY seq LIMIT 100;
+
+-- name: undelivered
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND recipient = :recipient AND state IN ('held', 'pending', 'offered') ORDER BY seq;
+
+-- name: unacknowledged_of
+-- Delivered mail that asked for an acknowledgement and has none.
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND recipient = :recipient AND requires_ack = 1 AND state = 'delivered' ORDER BY seq LIMIT 1000;
+
+-- name: offer
+UPDATE delivery SET state = 'offered', stage = max(stage, 1), attempts = :attempts, nonce = :nonce, rung = :rung,
+    session = :session, epoch = :epoch, context = :context, offered_at = :now, first_offered_at = coalesce(first_offered_at, :now),
+    next_at = NULL
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: deliver
+UPDATE delivery SET state = 'delivered', stage = max(stage, 2), delivered_at = coalesce(delivered_at, :now), remind_at = :remind_at,
+    last_error = ''
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: acknowledge
+UPDATE delivery SET state = 'acknowledged', stage = 3, acknowledged_at = :now, remind_at = NULL, nudge = 0
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: requeue
+UPDATE delivery SET state = 'pending', next_at = :next_at, last_error = :reason, remind_at = NULL
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: end
+-- An end without delivery: expired, cancelled or dead; told = 0 where the sender must hear of it.
+UPDATE delivery SET state = :state, hold = '', last_error = :reason, told = :told, remind_at = NULL, nudge = 0
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: revive
+-- A dead letter, explicitly delivered again.
+UPDATE delivery SET state = 'pending', attempts = 0, nonce = '', next_at = NULL, last_error = '', told = 1, expires_at = NULL
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: hand_over
+UPDATE delivery SET recipient = :to, state = 'pending', attempts = 0, nonce = '', session = '', next_at = NULL
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: read
+UPDATE delivery SET read_at = coalesce(read_at, :now) WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: set_told
+UPDATE delivery SET told = 1 WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: set_reminder
+UPDATE delivery SET reminders = :reminders, remind_at = :remind_at, nudge = :nudge, told = :told
+WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: nudges
+-- Reminders that a recipient has not been shown yet.
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND recipient = :recipient AND requires_ack = 1 AND state = 'delivered' AND nudge = 1 ORDER BY seq LIMIT 20;
+
+-- name: clear_nudge
+UPDATE delivery SET nudge = 0 WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: inbox
+-- One agent's mail, newest first; the caller says which states.
+SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,
+    d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
+    d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
+    d.last_error
+FROM delivery d WHERE d.project = :project AND d.recipient = :recipient AND d.seq < :before
+    AND (:states IS NULL OR d.state IN (SELECT value FROM json_each(:states)))
+ORDER BY d.seq DESC LIMIT :limit;
+
+-- name: count_inbox
+SELECT count(*) FROM delivery d WHERE d.project = :project AND d.recipient = :recipient
+    AND (:states IS NULL OR d.state IN (SELECT value FROM json_each(:states)));
+
+-- name: dead
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND state = 'dead' ORDER BY seq DESC LIMIT :limit;
+
+-- name: expiring
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND expires_at <= :wall AND state IN ('held', 'pending', 'offered') LIMIT :limit;
+
+-- name: reminding
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND remind_at <= :now LIMIT :limit;
+
+-- name: untold
+SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
+    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
+    remind_at, reminders, told, nudge, last_error
+FROM delivery WHERE project = :project AND told = 0 LIMIT :limit;
+
+-- name: dependents
+-- The deliveries that wait for a message.
+SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,
+    d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
+    d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
+    d.last_error
+FROM dependency p JOIN delivery d ON d.project = p.project AND d.message = p.message
+WHERE p.project = :project AND p.on_message = :message AND d.state = 'held';
+
+-- name: put_receipt
+INSERT INTO receipt (project, message, recipient, n, kind, at, actor, rung, session, epoch, context, nonce, proof)
+SELECT :project, :message, :recipient, coalesce(max(n), 0) + 1, :kind, :at, :actor, :rung, :session, :epoch, :context, :nonce, :proof
+FROM receipt WHERE project = :project AND message = :message AND recipient = :recipient;
+
+-- name: receipts
+SELECT r.message, r.recipient, coalesce(a.name, '') AS recipient_name, r.n, r.kind, r.at, r.actor, r.rung, r.session, r.epoch, r.context, r.nonce, r.proof
+FROM receipt r LEFT JOIN agent a ON a.project = r.project AND a.id = r.recipient
+WHERE r.project = :project AND r.message = :message ORDER BY a.name, r.n;
+
+-- name: nonce_used
+-- Whether an earlier offer of this delivery had this nonce.
+SELECT 1 FROM receipt WHERE project = :project AND message = :message AND recipient = :recipient AND nonce = :nonce LIMIT 1;
+
+-- name: count_states
+SELECT state, count(*) AS count FROM delivery WHERE project = :project GROUP BY state;
+
+-- name: waiting_for
+SELECT count(*) FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending';
+
+-- name: open_for
+SELECT count(*) FROM delivery WHERE project = :project AND recipient = :recipient AND state IN ('held', 'pending', 'offered');
+
+-- name: mailbox
+SELECT agent, waiting, bytes FROM mailbox WHERE project = :project AND agent = :agent;
+
+-- name: mailbox_put
+-- Count one more message and say how much waits now.
+INSERT INTO mailbox (project, agent, waiting, bytes) VALUES (:project, :agent, 1, :bytes)
+ON CONFLICT (project, agent) DO UPDATE SET waiting = waiting + 1, bytes = bytes + :bytes
+RETURNING agent, waiting, bytes;
+
+-- name: mailbox_add
+INSERT INTO mailbox (project, agent, waiting, bytes) VALUES (:project, :agent, :count, :bytes)
+ON CONFLICT (project, agent) DO UPDATE SET waiting = waiting + :count, bytes = bytes + :bytes;

@@ -1,0 +1,2 @@
+-- name: head_seq
+SELECT seq FROM project WHERE id = :project;
