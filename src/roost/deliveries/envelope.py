@@ -28,7 +28,7 @@ _ENTITIES = {ord("&"): "&amp;", ord('"'): "&quot;", ord("<"): "&lt;", ord(">"): 
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as it is put before an agent. Names, not ids; times are milliseconds of the store clock.
+    """One message as it is put before an agent. Names, not ids; times in milliseconds of the store clock.
 
     `offer` is the nonce of this offer, 8 lower-case letters and digits; `first_offered_at` is set if it was offered
     before. `verified` is False if the signature does not match: then the sender is shown as unknown.
@@ -55,8 +55,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     """The text to inject, and what became of each message, by number.
 
-    Only `whole` and `cut` (shown in part, with a pointer to the rest) were put before the agent. `listed` have a line each;
-    the others are only counted.
+    Only `whole` and `cut` (shown in part, with a pointer to the rest) were put before the agent. `listed` have a line
+    each; the others are only counted.
     """
 
     text: str
