@@ -1,0 +1,82 @@
+"""A turn: what a client says that happened, and what is said back to the agent."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+EventKind = Literal[
+    "start",
+    "prompt",
+    "tool_before",
+    "tool_after",
+    "turn_end",
+    "compacting",
+    "turn_failed",
+    "session_end",
+    "waiting",
+    "other",
+]
+
+
+class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of a coding client, in words that are the same for every client.
+
+    `name` is the client's own word for it. `source` says how a session started, why it ended or failed, what asked for a
+    compaction, or what is waited for. Paths are absolute and not resolved; an empty text means that the client said none.
+    """
+
+    client: str
+    name: str
+    kind: EventKind
+    client_session: str
+    cwd: str
+    transcript: str | None = None
+    source: str = ""
+    in_subagent: bool = False
+    tool: str = ""
+    """The one tool of the event; empty for a batch of several."""
+    paths: tuple[str, ...] = ()
+    """The files that the event's edit tools write."""
+    command: str = ""
+    """The shell command of the event's one tool."""
+    stop_active: bool = False
+    """The turn already goes on because a hook said so; also true in a turn that a waker began."""
+    prompt_is_user: bool = False
+    """A person gave the prompt: not a waker, not the client, not an envelope of ours through the client's inbox."""
+    client_pid: int | None = None
+    attended: bool = True
+    """A person sits before the client. A run without one ends with its turn: a waker would only hold it open."""
+    takes_context: bool = False
+    """This event can put text before the agent; at a turn's end only by keeping the turn going."""
+    takes_denial: bool = False
+    """This event can stop what is about to happen."""
+    keep_going_max: int = 0
+    """How many times in a row the client lets a turn be kept going."""
+    tmux: str = ""
+    """The socket of the tmux server that the client runs in."""
+    pane: str = ""
+    inbox: str = ""
+    """The client's own socket for messages."""
+    env_file: str = ""
+    """Where variables for the agent's shell are written, when this event allows it."""
+    detail: str = ""
+
+
+class TurnReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What Roost answers to one event. A field that the event cannot carry is not said (`ClientEvent.takes_*`).
+
+    `deny` is the reason for a refusal; `keep_going` makes a turn go on with `context`; `env` are variables for the
+    agent's shell.
+    """
+
+    context: str | None = None
+    deny: str | None = None
+    keep_going: bool = False
+    title: str | None = None
+    env: dict[str, str] = {}
+
+
+SILENT = TurnReply()
+"""Nothing to say."""
