@@ -23,8 +23,9 @@ EventKind = Literal[
 class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event of a coding client, in words that are the same for every client.
 
-    `name` is the client's own word for it. `source` says how a session started, why it ended or failed, what asked for a
-    compaction, or what is waited for. Paths are absolute and not resolved; an empty text means that the client said none.
+    `name` is the client's own word for it. `source` says how a session started, why it ended or failed, what asked for
+    a compaction, or what is waited for. Paths are absolute and not resolved; an empty text means that the client said
+    none.
     """
 
     client: str
