@@ -121,28 +121,23 @@ def key_version(key_id: str, *, sender: str) -> int | None:
 
 def canonical(key_id: str, letter: Letter) -> bytes:
     """Return the bytes that are signed; recipients, tags and prerequisites are sorted: their order means nothing."""
-    fields = [_field(FORM), _field(key_id)]
-    for name in letter.__struct_fields__:
-        value = getattr(letter, name)
-        fields.append(_field(tuple(sorted(value)) if isinstance(value, tuple) else value))
-    return b"".join(fields)
+    values = (tuple(sorted(one)) if type(one) is tuple else one for one in msgspec.structs.astuple(letter))
+    return b"".join(map(_field, (FORM, key_id, *values)))
 
 
 def _field(value: str | int | bytes | tuple[str, ...] | None) -> bytes:
-    """Write one value as type, length and content; a list as its count and its fields."""
+    """Write one value as type, length and content; a list as its count and its fields. True counts as 1."""
+    if isinstance(value, str):
+        content = value.encode("utf-8", "surrogatepass")
+        return b"s%d:%b" % (len(content), content)
     if value is None:
         return b"n"
-    if isinstance(value, tuple):
-        return b"l%d:" % len(value) + b"".join(map(_field, value))
-    if isinstance(value, bool):
-        return b"b1:" + (b"1" if value else b"0")
     if isinstance(value, int):
-        kind, content = b"i", b"%d" % value
-    elif isinstance(value, str):
-        kind, content = b"s", value.encode("utf-8", "surrogatepass")
-    else:
-        kind, content = b"y", value
-    return kind + b"%d:" % len(content) + content
+        content = b"%d" % value
+        return b"i%d:%b" % (len(content), content)
+    if isinstance(value, tuple):
+        return b"l%d:%b" % (len(value), b"".join(map(_field, value)))
+    return b"y%d:%b" % (len(value), value)
 
 
 _COMMON = tuple(
