@@ -64,6 +64,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     activity_count: int = 0
     ttl_ms: int = 120_000
     wakes: tuple[int, ...] = ()
+    stops: int = 0
     started_at: int
     beat_at: int
     ended_at: int | None = None

@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from roost.briefings.model import GitFacts
+from roost.deliveries.model import Verdict
+
 EventKind = Literal[
     "start",
     "prompt",
@@ -81,3 +84,28 @@ class TurnReply(msgspec.Struct, frozen=True, kw_only=True):
 
 SILENT = TurnReply()
 """Nothing to say."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen around an event: facts for the verb, which looks at no file or process itself.
+
+    `worktree` is the top of the checkout, `linked_name` its folder's name if it is a linked one; `verdicts` say what the transcript
+    shows of open offers, up to `transcript_offset`; `briefing_facts` is what the briefing shows of the repository.
+    """
+
+    client_pid: int | None = None
+    worktree: str = ""
+    linked_name: str = ""
+    agent_wanted: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    transcript_offset: int = 0
+    git: GitFacts = GitFacts()
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look for before a turn is taken: offers whose proof is open, and from where to read."""
+
+    session: str = ""
+    nonces: tuple[str, ...] = ()
+    transcript: str = ""
+    offset: int = 0

@@ -62,7 +62,9 @@ class Turns(Service[M]):
 
     def end(self, session: Session, reason: str) -> None:
         """End a session: what it was offered without proof goes back, what it held is free."""
-        if session.ended_at is not None or not self.tx.run("sessions.end", id=session.id, now=self.tx.now, reason=reason):
+        if session.ended_at is not None or not self.tx.run(
+            "sessions.end", id=session.id, now=self.tx.now, reason=reason
+        ):
             return
         Deliveries[Sync](self._caller).lose_context(session, f"its session ended: {reason}")
         self.tx.record("session.ended", session.id, {"agent": session.agent, "epoch": session.epoch, "reason": reason})

@@ -51,6 +51,7 @@ CREATE TABLE session (
     activity_count INTEGER NOT NULL,
     ttl_ms INTEGER NOT NULL,
     wakes TEXT NOT NULL,                -- JSON array: when this session was woken in the last hour
+    stops INTEGER NOT NULL,             -- how often the running turn was kept going
     started_at INTEGER NOT NULL,
     beat_at INTEGER NOT NULL,
     ended_at INTEGER,

@@ -1,41 +1,41 @@
 -- name: insert
 INSERT INTO session (project, id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript,
-    transcript_offset, state, mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason)
+    transcript_offset, state, mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason)
 VALUES (:project, :id, :agent, :epoch, :context, :client, :client_session, :bell, :key_hash, :process, :worktree, :transcript,
-    :transcript_offset, :state, :mark, :operation, :since, :activity_count, :ttl_ms, :wakes, :started_at, :beat_at, :ended_at, :end_reason);
+    :transcript_offset, :state, :mark, :operation, :since, :activity_count, :ttl_ms, :wakes, :stops, :started_at, :beat_at, :ended_at, :end_reason);
 
 -- name: get
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session WHERE project = :project AND id = :id;
 
 -- name: live_of
 -- The live session of one agent.
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session WHERE project = :project AND agent = :agent AND ended_at IS NULL;
 
 -- name: last_of
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session WHERE project = :project AND agent = :agent ORDER BY epoch DESC LIMIT 1;
 
 -- name: of_client
 -- The newest session that had this client session id, live or ended.
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session WHERE project = :project AND client = :client AND client_session = :client_session
 ORDER BY started_at DESC, epoch DESC LIMIT 1;
 
 -- name: of_process
 -- The live session that runs in this process.
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session WHERE project = :project AND process = :process AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1;
 
 -- name: live
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session WHERE project = :project AND ended_at IS NULL ORDER BY started_at;
 
 -- name: caller
@@ -62,7 +62,7 @@ WHERE project = :project AND id = :id;
 UPDATE session SET transcript = :transcript, transcript_offset = :transcript_offset WHERE project = :project AND id = :id;
 
 -- name: set_wakes
-UPDATE session SET wakes = :wakes WHERE project = :project AND id = :id;
+UPDATE session SET wakes = :wakes, stops = :stops WHERE project = :project AND id = :id;
 
 -- name: set_worktree
 UPDATE session SET worktree = :worktree WHERE project = :project AND id = :id;
@@ -72,7 +72,7 @@ SELECT bell FROM session WHERE project = :project AND agent = :agent AND ended_a
 
 -- name: ended_since
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, started_at, beat_at, ended_at, end_reason
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session WHERE project = :project AND ended_at > :since ORDER BY ended_at LIMIT 100;
 
 -- name: put_endpoint
