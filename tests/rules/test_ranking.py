@@ -8,22 +8,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roost.deliveries.backoff import REMINDERS_MAX, next_step, retry_delay
-from roost.deliveries.ranking import HEAD_START_MAX_MS, head_start, rank, strict
-from roost.priorities import NAMES
+from roost.deliveries.ranking import HEAD_START_MAX_MS, head_start, rank
+from roost.priorities import NAMES, STRICT_FROM
 
 MINUTE = 60_000
 priorities = st.integers(min_value=0, max_value=255)
 moments = st.integers(min_value=0, max_value=2**45)
 
 
-def place(priority: int, sent_at: int, seq: int) -> tuple[int, int, int]:
-    return (-strict(priority), rank(priority, sent_at=sent_at), seq)
+def place(priority: int, sent_at: int, seq: int) -> tuple[int, int]:
+    return (rank(priority, sent_at=sent_at), seq)
+
+
+def strict(priority: int) -> bool:
+    return priority >= STRICT_FROM
 
 
 def test_names_have_the_head_starts_of_the_design() -> None:
     starts = {name: head_start(NAMES[name]) / MINUTE for name in ("low", "normal", "high", "urgent")}
     assert starts == {"low": 0, "normal": 1, "high": 10, "urgent": 60}
-    assert [strict(NAMES[name]) for name in NAMES] == [0, 0, 0, 0, 1, 1]
+    assert [strict(NAMES[name]) for name in NAMES] == [False] * 4 + [True] * 2
+
+
+@given(priorities, moments)
+def test_a_rank_fits_a_signed_column(priority: int, sent_at: int) -> None:
+    assert -(2**63) <= rank(priority, sent_at=sent_at) < 2**63
 
 
 @given(priorities, priorities)
