@@ -7,9 +7,7 @@ gives the plain or the awaitable form. The *caller object* behind it decides how
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -190,15 +188,21 @@ class InThread:
     """Makes any caller awaitable: short calls share asyncio's threads, waits and streams have their own."""
 
     def __init__(self, inner: Caller) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # 40 ms with asyncio, which no command line pays
+
         self._inner = inner
         self._waits = ThreadPoolExecutor(max_workers=WAITS_MAX, thread_name_prefix="roost-wait")
 
     async def call(self, verb: Verb[..., Any], service: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        import asyncio
+
         pool = self._waits if verb.mode == "wait" else None
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(pool, self._inner.call, verb, service, args, kwargs)
 
     async def follow(self, stream: Stream[..., Any], service: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         source = self._inner.follow(stream, service, args, kwargs)
         end = object()
