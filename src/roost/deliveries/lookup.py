@@ -17,5 +17,5 @@ def find_message(tx: Tx, ref: str) -> Message:
     else:
         found = tx.one(Message, "messages.get", id=ref)
     if found is None:
-        raise UnknownMessage(f"there is no message {ref!r}", hint="see `roost inbox` or `roost log`", message=ref)
+        raise UnknownMessage(f"there is no message {ref!r}", hint="see `roost inbox` or `roost log`", ref=ref)
     return found

@@ -11,7 +11,6 @@ from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
-from roost.ids import new_nonce
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
@@ -141,30 +140,32 @@ class Deliveries(Service[M]):
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
-    def offer(self, session: Session, rung: str, *, limit: int, asking_only: bool = False) -> list[tuple[Message, Delivery]]:
-        """Put what waits for a session's agent before it, best rank first, and return it with fresh nonces."""
+    def candidates(self, agent: str, *, limit: int, asking_only: bool = False) -> list[tuple[Message, Delivery]]:
+        """Return what may be put before an agent now, best rank first; nothing while it is paused."""
         ledger = Ledger(self.tx)
-        ledger.release(session.agent)
-        if ledger.is_paused(session.agent):
+        ledger.release(agent)
+        if ledger.is_paused(agent):
             return []
         waiting = self.tx.all(
             Delivery,
             "deliveries.waiting",
-            recipient=session.agent,
+            recipient=agent,
             now=self.tx.now,
             wall=self.tx.wall,
             limit=limit,
             asking_only=asking_only,
         )
-        made = []
-        for delivery in waiting:
-            message = self.tx.one(Message, "messages.get", id=delivery.message)
-            if message is not None:
-                made.append((message, ledger.offer(delivery, session, rung, new_nonce())))
-        if made:
-            offers = {delivery.message: delivery.nonce for _, delivery in made}
+        found = [(self.tx.one(Message, "messages.get", id=delivery.message), delivery) for delivery in waiting]
+        return [(message, delivery) for message, delivery in found if message is not None]
+
+    def put(self, session: Session, rung: str, chosen: Sequence[tuple[Delivery, str]]) -> list[Delivery]:
+        """Note that these deliveries are being put before a session, each under its nonce."""
+        ledger = Ledger(self.tx)
+        offered = [ledger.offer(delivery, session, rung, nonce) for delivery, nonce in chosen]
+        if offered:
+            offers = {delivery.message: delivery.nonce for delivery in offered}
             self.tx.record("delivery.offered", session.id, {"rung": rung, "context": session.context, "offers": offers})
-        return made
+        return offered
 
     def settle(self, session: Session, verdicts: Sequence[Verdict], *, fallback: str) -> None:
         """Decide the session's open offers by what its side shows.
@@ -201,6 +202,11 @@ class Deliveries(Service[M]):
             ledger.requeue(delivery, reason)
         for delivery in self.tx.all(Delivery, "deliveries.unacknowledged_of", recipient=session.agent):
             ledger.requeue(delivery, reason)
+
+    def requeue_offers(self, session: Session, reason: str) -> None:
+        """Let what a session was offered without proof be offered again, in the same context."""
+        for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
+            Ledger(self.tx).requeue(delivery, reason)
 
     def mine(self, message: str) -> Delivery:
         """Return the caller's own delivery of a message. Raises UnknownMessage for anybody else's."""

@@ -61,7 +61,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     subject: str = ""
     type: str = ""
-    severity: str = "info"
+    severity: str = ""
     priority: int | str = "normal"
     tags: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()

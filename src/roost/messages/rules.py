@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from roost.errors import Forbidden, InvalidInput, LimitReached
 from roost.messages.model import Message
 from roost.priorities import STRICT_FROM, check_priority
+from roost.text import check_display
 
 DEPENDENCIES_MAX = 64
+REACTION_CHARACTERS_MAX = 32
 NOT_BEFORE_MS_MAX = 365 * 24 * 3_600_000
 
 
@@ -45,3 +47,10 @@ def check_priority_of(value: object, sender_kind: str) -> int:
             hint="use urgent or less",
         )
     return priority
+
+
+def check_reaction(value: object) -> str:
+    """Return a reaction: a word or an emoji of 1-32 characters; emoji may be joined by U+200D. Raises InvalidText."""
+    text = value if isinstance(value, str) else ""
+    check_display(text.replace("\u200d", ""), what="reaction", most=REACTION_CHARACTERS_MAX)
+    return text

@@ -12,7 +12,7 @@ from roost.agents.model import Agent
 from roost.deliveries import rules as delivery_rules
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message
-from roost.deliveries.model import Delivery
+from roost.deliveries.model import Delivery, Hold
 from roost.deliveries.ranking import rank
 from roost.errors import IdempotencyMismatch, InboxFull, RateLimited
 from roost.ids import new_id
@@ -100,7 +100,7 @@ class Sender:
             raise IdempotencyMismatch(
                 f"the key {key!r} was used for {known.ref}, which says something else",
                 hint="use a new key for a new message",
-                message=known.ref,
+                ref=known.ref,
             )
         names = tuple(row.name for row in self.tx.all(Named, "messages.recipients", message=known.id))
         return msgspec.structs.replace(_sent(known, names), duplicate=True)
@@ -207,7 +207,7 @@ class Sender:
                 recipient=agent.name,
             )
 
-    def _hold(self, message: Message, agent: Agent) -> delivery_rules.Hold:
+    def _hold(self, message: Message, agent: Agent) -> Hold:
         return delivery_rules.hold_of(
             paused=agent.paused_at is not None or bool(self.tx.value("messages.paused")),
             holding=self._ledger.holding(agent.id),

@@ -14,11 +14,12 @@ from roost.deliveries.lookup import find_message
 from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
 from roost.errors import BatchTooLarge, Forbidden, InvalidInput, RoostError
+from roost.ids import new_nonce
 from roost.messages.model import Draft, Item, Message, Page, Reaction, Sent
+from roost.messages.rules import check_reaction
 from roost.messages.sending import Sender
 from roost.messages.signature import letter_of, verify
 from roost.sessions.service import Sessions
-from roost.text import check_display
 from roost.verbs import M, Service, Sync, query, verb
 
 BATCH_MAX = 1_000
@@ -38,7 +39,7 @@ class Messages(Service[M]):
         text: str,
         subject: str = "",
         type: str = "",
-        severity: str = "info",
+        severity: str = "",
         priority: int | str = "normal",
         tags: Sequence[str] = (),
         depends_on: Sequence[str] = (),
@@ -131,7 +132,7 @@ class Messages(Service[M]):
     def react(self, message: str, value: str, *, remove: bool = False) -> tuple[Reaction, ...]:
         """Put a reaction (a word or an emoji, up to 32 characters) on a message, which acknowledges it; or take it back."""
         found = self._visible(message)
-        check_display(value, what="reaction", most=32)
+        check_reaction(value)
         change = "messages.drop_reaction" if remove else "messages.put_reaction"
         if self.tx.run(change, message=found.id, agent=self.tx.me.agent, value=value, at=self.tx.now):
             self.tx.record("message.unreacted" if remove else "message.reacted", found.id, {"value": value})
@@ -147,11 +148,12 @@ class Messages(Service[M]):
         """
         deliveries, session = Deliveries[Sync](self._caller), Sessions[Sync](self._caller).known(self.tx.me.session)
         deliveries.settle(session, (), fallback="its session's following call")
-        offered = deliveries.offer(session, "inbox", limit=_limit(limit))
+        found = deliveries.candidates(session.agent, limit=_limit(limit))
+        offered = deliveries.put(session, "inbox", [(delivery, new_nonce()) for _, delivery in found])
         return Page(
             agent=self.tx.me.name,
             seq=self._seq(),
-            items=tuple(_item(message, delivery) for message, delivery in offered),
+            items=tuple(_item(message, after) for (message, _), after in zip(found, offered, strict=True)),
             more=self.tx.value("deliveries.waiting_for", recipient=self.tx.me.agent),
         )
 

@@ -9,6 +9,7 @@ from roost.turns.model import ClientEvent, EventKind
 HOUR_MS = 3_600_000
 TURN_SPARE = 1
 """Stops that are left to other people's hooks before the client's own cap ends the chain."""
+START_MESSAGES_MAX = 5
 START_MAIL_BYTES = 5_000
 """Mail beside a briefing: both together stay under what one injection may hold."""
 

@@ -6,9 +6,14 @@ from roost.agents.model import Agent, Kind
 from roost.agents.service import Agents
 from roost.deliveries.service import Deliveries
 from roost.errors import AgentAlive, Forbidden
-from roost.sessions.model import Process, Session
+from roost.deliveries.model import Delivery
+from roost.sessions.model import Me, Process, Session
 from roost.sessions.service import Sessions
-from roost.verbs import M, Service, Sync, verb
+from roost.turns import mail, rules
+from roost.turns.ending import end_session
+from roost.turns.model import ClientEvent, Surroundings, Watch
+from roost.turns.taking import Taken, Taking
+from roost.verbs import InTx, M, Service, Sync, query, verb
 
 
 class Turns(Service[M]):
@@ -56,27 +61,80 @@ class Turns(Service[M]):
     @verb
     def leave(self, *, reason: str = "left") -> None:
         """End the caller's own session: its offers go back, its leases are free."""
-        self.end(Sessions[Sync](self._caller).known(self.tx.me.session), reason)
+        end_session(_inner(self), Sessions[Sync](self._caller).known(self.tx.me.session), reason)
+
+    @query
+    def watch(self, client: str, client_session: str) -> Watch:
+        """Return what to look for in a session's transcript before its turn is taken."""
+        session = self.tx.one(Session, "sessions.of_client", client=client, client_session=client_session)
+        if session is None:
+            return Watch()
+        offered = self.tx.all(Delivery, "deliveries.offered_to", session=session.id)
+        late = self.tx.all(Delivery, "deliveries.unproved_of", recipient=session.agent)
+        return Watch(
+            session=session.id,
+            nonces=tuple(delivery.nonce for delivery in (*offered, *late)),
+            transcript=session.transcript,
+            offset=session.transcript_offset,
+        )
+
+    @verb
+    def take(self, event: ClientEvent, around: Surroundings, *, key_hash: bytes = b"") -> Taken:
+        """Take one event of a client: find whose it is, settle its offers, check its edits, and answer it.
+
+        `key_hash` is the SHA-256 of the key that a session begun by this event is to have.
+        """
+        return Taking(_inner(self), event, around, key_hash).take()
+
+    @verb
+    def settle(self, client: str, client_session: str, around: Surroundings) -> bool:
+        """Settle a session's open offers between its hooks; return whether there is more to look for."""
+        session = self.tx.one(Session, "sessions.of_client", client=client, client_session=client_session)
+        if session is None or session.ended_at is not None:
+            return False
+        deliveries = Deliveries[Sync](self._caller)
+        deliveries.settle(session, [one for one in around.verdicts if one.found == "proved"], fallback="")
+        return bool(self.tx.value("deliveries.unsettled", recipient=session.agent, session=session.id))
+
+    @verb
+    def wake(self, client: str, client_session: str) -> str:
+        """Return the mail that wakes an idle session, now offered to it; '' if there is nothing that may wake it."""
+        session = self.tx.one(Session, "sessions.of_client", client=client, client_session=client_session)
+        limits, features = self.tx.config.limits, self.tx.config.features
+        if session is None or session.ended_at is not None or not features.wake_idle:
+            return ""
+        if not rules.may_wake(session, self.tx.now, per_hour_max=limits.wakes_per_hour_max):
+            return ""
+        agent = Agents[Sync](self._caller).get(session.agent)
+        self.tx.me = Me(agent=agent.id, name=agent.name, kind=agent.kind, session=session.id, epoch=session.epoch)
+        text = "\n\n".join(
+            part
+            for part in (
+                mail.reminders(_inner(self), session),
+                mail.offer_mail(_inner(self), session, "rewake", asking_only=True),
+            )
+            if part
+        )
+        if text:
+            wakes = (*rules.recent_wakes(session, self.tx.now), self.tx.now)
+            self.tx.run("sessions.set_wakes", id=session.id, wakes=wakes, stops=session.stops)
+            self.tx.record("session.woken", session.id, {"agent": session.agent})
+        return text
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
-    def end(self, session: Session, reason: str) -> None:
-        """End a session: what it was offered without proof goes back, what it held is free."""
-        if session.ended_at is not None or not self.tx.run(
-            "sessions.end", id=session.id, now=self.tx.now, reason=reason
-        ):
-            return
-        Deliveries[Sync](self._caller).lose_context(session, f"its session ended: {reason}")
-        self.tx.record("session.ended", session.id, {"agent": session.agent, "epoch": session.epoch, "reason": reason})
-
     def _end_other(self, agent: Agent, session: Session, *, alive: bool, takeover: bool) -> None:
         if not alive:
-            self.end(session, "its process is gone")
+            end_session(_inner(self), session, "its process is gone")
         elif takeover:
-            self.end(session, "taken over")
+            end_session(_inner(self), session, "taken over")
         else:
             raise AgentAlive(
                 f"{agent.name} is alive in another process (session {session.id})",
                 hint=f"choose another name, or fence it with `roost join {agent.name} --takeover`",
                 agent=agent.name,
             )
+
+
+def _inner(service: Service[M]) -> Service[Sync]:
+    return Service[Sync](InTx(service.tx))

@@ -195,7 +195,15 @@ SELECT 1 FROM receipt WHERE project = :project AND message = :message AND recipi
 SELECT state, count(*) AS count FROM delivery WHERE project = :project GROUP BY state;
 
 -- name: waiting_for
-SELECT count(*) FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending';
+-- How much may be offered, counted up to 1,000.
+SELECT count(*) FROM (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending' LIMIT 1000);
+
+-- name: unsettled
+-- Whether a session's next hook has something to look for: an open offer, waiting mail, or a reminder.
+SELECT EXISTS (SELECT 1 FROM delivery WHERE project = :project AND session = :session AND state = 'offered')
+    OR EXISTS (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending')
+    OR EXISTS (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND requires_ack = 1
+        AND state = 'delivered' AND nudge = 1);
 
 -- name: open_for
 SELECT count(*) FROM delivery WHERE project = :project AND recipient = :recipient AND state IN ('held', 'pending', 'offered');

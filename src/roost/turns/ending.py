@@ -1,0 +1,20 @@
+"""The end of a session: what it was offered without proof goes back, what it held is free. Inside a transaction."""
+
+from __future__ import annotations
+
+from roost.deliveries.service import Deliveries
+from roost.leases.service import Leases
+from roost.sessions.model import Session
+from roost.verbs import Service, Sync
+
+
+def end_session(service: Service[Sync], session: Session, reason: str) -> bool:
+    """End a session and free what it held; return False if it was over already."""
+    tx = service.tx
+    if not tx.run("sessions.end", id=session.id, now=tx.now, reason=reason):
+        return False
+    Deliveries[Sync](service._caller).lose_context(session, f"its session ended: {reason}")
+    Leases[Sync](service._caller).release_session(session.id)
+    data = {"agent": session.agent, "epoch": session.epoch, "reason": reason}
+    tx.record("session.ended", session.id, data)
+    return True
