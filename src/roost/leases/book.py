@@ -150,9 +150,7 @@ def _check_room(tx: Tx, count: int) -> None:
 
 def _put(tx: Tx, wish: Wish, granted: Granted) -> Lease:
     if granted.renews:
-        last = granted.renews
-        held = last.held if wish.implicit else last.held + 1
-        return renew(tx, last, ttl_ms=wish.ttl_ms, held=held, reason=wish.reason or last.reason)
+        return _again(tx, granted.renews, wish)
     _clear(tx, wish)
     lease = Lease(
         token=tx.store_epoch << TOKEN_BITS | number(tx),
@@ -173,6 +171,14 @@ def _put(tx: Tx, wish: Wish, granted: Granted) -> Lease:
     data = {"token": lease.token, "agent": lease.agent, "mode": lease.mode, "expires_at": lease.expires_at}
     tx.record("lease.granted", _object(lease), data | ({"worktree": lease.worktree} if lease.implicit else {}))
     return lease
+
+
+def _again(tx: Tx, last: Lease, wish: Wish) -> Lease:
+    """Renew by a nested acquire, which takes no time away. Edits are not counted: nothing gives them back singly."""
+    until = max(last.expires_at, tx.now + wish.ttl_ms)
+    held = last.held if wish.implicit else last.held + 1
+    ttl_ms = max(last.ttl_ms, wish.ttl_ms)
+    return renew(tx, last, ttl_ms=ttl_ms, held=held, reason=wish.reason or last.reason, until=until)
 
 
 def _clear(tx: Tx, wish: Wish) -> None:
