@@ -70,10 +70,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent's side shows about one offer: in its context and answered, shown only, not there, or unreadable."""
+    """What the agent's side shows about one offer: in its context and answered, shown only, not there, or unreadable.
+
+    `early`: not there, and no answer since that should have had it before; only time will tell.
+    """
 
     nonce: str
-    found: Literal["proved", "shown", "absent", "unreadable"]
+    found: Literal["proved", "shown", "absent", "early", "unreadable"]
     shape: str = ""
 
 

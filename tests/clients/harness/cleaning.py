@@ -40,8 +40,9 @@ def _cut(text: str) -> str:
     if len(text) <= TEXT_CHARS_MAX:
         return text
     # The markers are what the fixtures are for: they stay, wherever in the text they stand.
-    markers = re.findall(r'offer="\w+"', text[TEXT_CHARS_MAX:])
-    return " ".join([text[:TEXT_CHARS_MAX], "[cut]", *markers])
+    head = text[:TEXT_CHARS_MAX]
+    markers = [marker for marker in re.findall(r'offer="\w+"', text) if marker not in head]
+    return " ".join([head, "[cut]", *markers])
 
 
 def _short_attachment(entry: Json) -> Json:
