@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from roost.agents.service import Agents
+    from roost.channels.service import Channels
     from roost.deliveries.service import Deliveries
     from roost.leases.service import Leases
     from roost.messages.service import Messages
@@ -49,6 +50,12 @@ class Hub(Generic[M]):
         from roost.messages.service import Messages
 
         return Messages(self._caller)
+
+    @property
+    def channels(self) -> Channels[M]:
+        from roost.channels.service import Channels
+
+        return Channels(self._caller)
 
     @property
     def deliveries(self) -> Deliveries[M]:

@@ -17,6 +17,9 @@ METADATA_KEYS_MAX = 64
 METADATA_KEY_BYTES_MAX = 64
 METADATA_INTEGER_MAX = 2**53  # what a JavaScript reader still tells apart
 
+PAGE_MAX = 500
+"""Things on one page."""
+
 HOUR = 3_600.0
 DAY = 24 * HOUR
 TTL_SECONDS = {"lease": (1.0, DAY), "heartbeat": (5.0, HOUR), "message": (1.0, 365 * DAY)}
@@ -33,6 +36,13 @@ def check_idempotency_key(value: object) -> str:
         f"idempotency key {repr(value)[:140]} does not follow its rule",
         hint="use 8-128 of A-Z, a-z, 0-9, dash and underscore",
     )
+
+
+def check_limit(value: object, *, most: int = PAGE_MAX) -> int:
+    """Return how many things one page may hold, if it is 1 to `most`. Raises InvalidInput."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidInput(f"limit = {repr(value)[:40]} is not in 1-{most}", hint="ask for fewer and page on")
+    return value
 
 
 def check_ttl(seconds: object, *, what: Literal["lease", "heartbeat", "message"] = "lease") -> int:

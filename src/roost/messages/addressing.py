@@ -6,7 +6,8 @@ import msgspec
 
 from roost.agents.model import Agent
 from roost.agents.service import Agents
-from roost.errors import InvalidInput, TooManyRecipients, UnknownAgent, UnknownChannel
+from roost.channels.rules import may_speak
+from roost.errors import Forbidden, InvalidInput, TooManyRecipients, UnknownAgent, UnknownChannel
 from roost.messages.model import Draft
 from roost.names import suggest
 from roost.stores.base import Tx
@@ -66,6 +67,9 @@ def _group(tx: Tx, name: str) -> Recipients:
         near = suggest(channel, [row.name for row in tx.all(_Name, "channels.names")])
         hint = f"did you mean {' or '.join('#' + one for one in near)}?" if near else f"make it: `roost channel create {channel}`"
         raise UnknownChannel(f"there is no channel #{channel}", hint=hint, name=channel, suggestions=near)
+    joined = tx.value("channels.is_member", name=channel, agent=tx.me.agent) is not None
+    if not may_speak(joined=joined, kind=tx.me.kind):
+        raise Forbidden(f"{tx.me.name} is not in #{channel}", hint=f"join it first: `roost channel join {channel}`")
     return Recipients(tuple(tx.all(Agent, "channels.audience", name=channel, sender=tx.me.agent)), channel)
 
 

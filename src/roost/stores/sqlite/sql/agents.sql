@@ -5,7 +5,7 @@ VALUES (:project, :id, :name, :kind, :epoch, :capabilities, :profile, :generated
 -- name: update
 -- Everything of an agent that may change, but for its epoch.
 UPDATE agent SET name = :name, kind = :kind, capabilities = :capabilities, profile = :profile, generated = :generated,
-    reserved = :reserved, key_version, key_oldest, paused_at = :paused_at, retired_at = :retired_at
+    reserved = :reserved, key_version = :key_version, key_oldest = :key_oldest, paused_at = :paused_at, retired_at = :retired_at
 WHERE project = :project AND id = :id;
 
 -- name: raise_epoch
