@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from roost import config as configuration
 from roost import workdir
-from roost.errors import NoProject, WhoAreYou
+from roost.errors import NoProject
 from roost.hub import Hub
 from roost.runtimes.host import LocalHost
 from roost.sessions.model import SYSTEM, Me
@@ -26,8 +28,13 @@ if TYPE_CHECKING:
 MEMORY = ":memory:"
 
 
-def connect(path: str | os.PathLike[str] | None = None, *, clock: Clock | None = None) -> Project:
-    """Open the project that serves `path` (default: here), or a new one in memory. Raises NoProject and store errors."""
+def connect(
+    path: str | os.PathLike[str] | None = None, *, clock: Clock | None = None, gate_seconds: float | None = None
+) -> Project:
+    """Open the project that serves `path` (default: here), or a new one in memory. Raises NoProject and store errors.
+
+    `gate_seconds` is the longest wait for other writers, where it is not to be the configured one.
+    """
     if path == MEMORY:
         return Project(None, SqliteStore(None, host=LocalHost(), clock=clock), Silent())
     start = Path(path) if path is not None else Path.cwd()
@@ -35,11 +42,14 @@ def connect(path: str | os.PathLike[str] | None = None, *, clock: Clock | None =
     if found is None:
         raise NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=str(start))
     place = workdir.create(found)
+    config = configuration.load(found)
+    if gate_seconds is not None:
+        config = msgspec.structs.replace(config, gate_seconds_max=gate_seconds)
     store = SqliteStore(
         place.store,
         host=LocalHost(place.beats),
         clock=clock,
-        config=configuration.load(found),
+        config=config,
         gate=place.gate,
         secret=workdir.secret(place),
     )
@@ -62,11 +72,21 @@ class Project:
         """Return a hub as a session that was proved to be the caller's."""
         return Hub(self._caller(lambda tx: identify(tx, session)), self.store.close)
 
+    def caller(self) -> Hub[Sync]:
+        """Return a hub as whoever is calling, told from this process's surroundings. Raises WhoAreYou."""
+        from roost.calling import session_of_caller
+
+        return self.as_session(session_of_caller(self))
+
     def joined(self, name: str, *, takeover: bool = False) -> Hub[Sync]:
         """Join as `name` with this process and return the hub of that session. Raises AgentAlive, InvalidName."""
         process = LocalHost().process(os.getpid())
         session = self.system().turns.join(name, process=process, takeover=takeover)
         return self.as_session(session.id)
+
+    def close(self) -> None:
+        """Close the store, and with it every hub made from this project."""
+        self.store.close()
 
     def _caller(self, who: Callable[[Tx], Me]) -> Local:
         return Local(self.store, self.wakeups, who)
@@ -79,9 +99,7 @@ def open(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover:
     the caller is told from its surroundings, as for the CLI. Raises NoProject, WhoAreYou, AgentAlive, InvalidName, StoreVersion.
     """
     project = connect(path)
-    if as_:
-        return project.joined(as_, takeover=takeover)
-    raise WhoAreYou("nobody says who is calling", hint='give a name: roost.open(as_="builder")')
+    return project.joined(as_, takeover=takeover) if as_ else project.caller()
 
 
 async def aopen(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover: bool = False) -> Hub[Async]:

@@ -14,7 +14,7 @@ from roost.errors import UnsafeFolder
 
 NAME = ".roost"
 MODE = 0o700
-FOLDERS = ("beats", "bells", "looks", "sessions")
+FOLDERS = ("beats", "bells", "looks", "sessions", "waiters")
 
 
 class Workdir(msgspec.Struct, frozen=True):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import datetime
 
 from roost.errors import InvalidKey, LeaseHeld
 from roost.leases.model import Lease
+from roost.leases.rules import name_of
 from roost.leases.service import Leases
+from roost.leases.words import time_of_day
 from roost.text import agent_line
 from roost.turns.model import ClientEvent
 from roost.turns.shell import rewrites
@@ -49,14 +50,17 @@ def _edit(service: Service[Sync], files: list[str], worktree: str) -> str:
             leases.edit(files, worktree=worktree)
             return ""
         held = leases.check(files, worktree=worktree)
-    except LeaseHeld:
+    except LeaseHeld as refused:
         held = leases.check(files, worktree=worktree)
+        if not held:  # free, but promised to whoever waits for it
+            service.tx.record("edit.refused", service.tx.me.session, {"files": files, "by": []})
+            return f"This edit of {_files(files)} is refused: {refused}"
     except InvalidKey:
         return ""  # a name that no lease can have, so nobody can hold it
     if not held:
         return ""
     service.tx.record("edit.refused", service.tx.me.session, {"files": files, "by": [lease.token for lease in held]})
-    return _told(held, f"This edit of {_files(files)} is refused", "edit something else meanwhile")
+    return _told(service, held, f"This edit of {_files(files)} is refused", "edit something else meanwhile")
 
 
 def _rewrite(service: Service[Sync], event: ClientEvent, worktree: str) -> str:
@@ -66,20 +70,21 @@ def _rewrite(service: Service[Sync], event: ClientEvent, worktree: str) -> str:
     held = Leases[Sync](service._caller).in_worktree(worktree)
     if not held:
         return ""
-    service.tx.record("edit.refused", service.tx.me.session, {"command": actions, "by": [lease.token for lease in held]})
+    tokens = [lease.token for lease in held]
+    service.tx.record("edit.refused", service.tx.me.session, {"command": actions, "by": tokens})
     what = f"git {actions[0]} would rewrite files in this worktree while others hold some, so it is refused"
-    return _told(held, what, "commit only your own paths, or use a worktree of your own (git worktree add)")
+    return _told(service, held, what, "commit only your own paths, or use a worktree of your own (git worktree add)")
 
 
-def _told(held: Sequence[Lease], what: str, instead: str) -> str:
+def _told(service: Service[Sync], held: Sequence[Lease], what: str, instead: str) -> str:
     lines = [f"{what}:"]
     for lease in held[:SHOWN_MAX]:
-        until = datetime.fromtimestamp(lease.expires_at / 1000).strftime("%H:%M:%S")
+        until = time_of_day(lease.expires_at, now=service.tx.now, wall=service.tx.wall)
         why = f" ({agent_line(lease.reason, most=120)})" if lease.reason else ""
-        lines.append(f"- {lease.key} is held by {lease.holder}{why} until {until}")
+        lines.append(f"- {name_of(lease)} is held by {lease.holder}{why} until {until}")
     if len(held) > SHOWN_MAX:
         lines.append(f"- and {len(held) - SHOWN_MAX} more: roost lease list")
-    key, holder = held[0].key, held[0].holder
+    key, holder = name_of(held[0]), held[0].holder
     lines.append(f'Wait with `roost lease wait "{key}"`, ask with `roost send {holder} "..."`, or {instead}.')
     return "\n".join(lines)
 

@@ -102,10 +102,17 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     git: GitFacts = GitFacts()
 
 
+class OpenOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """An offer without proof: the nonce that marks it, and when it was made, in milliseconds of wall time."""
+
+    nonce: str
+    offered_wall: int
+
+
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """What to look for before a turn is taken: offers whose proof is open, and from where to read."""
 
     session: str = ""
-    nonces: tuple[str, ...] = ()
+    offers: tuple[OpenOffer, ...] = ()
     transcript: str = ""
     offset: int = 0

@@ -11,12 +11,13 @@ from roost.sessions.model import Me, Process, Session
 from roost.sessions.service import Sessions
 from roost.turns import mail, rules
 from roost.turns.ending import end_session
-from roost.turns.model import ClientEvent, Surroundings, Watch
+from roost.turns.joining import Joining
+from roost.turns.model import ClientEvent, OpenOffer, Surroundings, Watch
 from roost.turns.taking import Taken, Taking
 from roost.verbs import InTx, M, Service, Sync, query, verb
 
 
-class Turns(Service[M]):
+class Turns(Joining[M]):
     """The lives of sessions, and what a client's event does in one transaction."""
 
     @verb
@@ -42,6 +43,8 @@ class Turns(Service[M]):
             raise Forbidden("a session is begun by Roost, not by another session", hint="use `roost join`")
         agents, sessions = Agents[Sync](self._caller), Sessions[Sync](self._caller)
         agent = agents.find(name) or agents.add(name, kind=kind, generated=generated)
+        if agent.kind != kind:
+            raise Forbidden(f"{agent.name} is a {agent.kind}, not a {kind}", hint="choose another name")
         last = self.tx.one(Session, "sessions.live_of", agent=agent.id)
         if last is not None:
             if sessions.lives(last) and last.process == process and last.client == client:
@@ -55,7 +58,7 @@ class Turns(Service[M]):
             process=process,
             worktree=worktree,
             key_hash=key_hash,
-            state="idle" if client in ("library", "terminal") else "starting",
+            state="idle" if client in ("library", "terminal", "shell") else "starting",
         )
 
     @verb
@@ -71,9 +74,13 @@ class Turns(Service[M]):
             return Watch()
         offered = self.tx.all(Delivery, "deliveries.offered_to", session=session.id)
         late = self.tx.all(Delivery, "deliveries.unproved_of", recipient=session.agent)
+        ahead = self.tx.wall - self.tx.now  # the store clock may differ from the wall clock, by the same all the time
         return Watch(
             session=session.id,
-            nonces=tuple(delivery.nonce for delivery in (*offered, *late)),
+            offers=tuple(
+                OpenOffer(nonce=delivery.nonce, offered_wall=(delivery.offered_at or 0) + ahead)
+                for delivery in (*offered, *late)
+            ),
             transcript=session.transcript,
             offset=session.transcript_offset,
         )

@@ -1,0 +1,33 @@
+"""What a waker does when the bell rang: settle what was shown, then offer what may wake the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from roost.interfaces.hook.turn import named, open_project, read_proofs
+from roost.turns.model import Surroundings
+from roost.wakeups.local import Bells
+
+
+def wake(place: str, client_name: str, bell: str, rung_at: int) -> str:
+    """Return the mail that is to wake an idle session, now offered to it; '' if nothing may."""
+    session = bell.removeprefix(f"{client_name}-")
+    bells = Bells(Path(place) / "bells")
+    bells.take_down(bell)
+    project = open_project(place)
+    try:
+        turns = project.system().turns
+        watch = turns.watch(client_name, session)
+        if not watch.session:
+            return ""
+        verdicts, offset = read_proofs(named(client_name), watch.transcript, watch)
+        more = turns.settle(client_name, session, Surroundings(verdicts=verdicts, transcript_offset=offset))
+        text = turns.wake(client_name, session)
+    except BaseException:
+        bells.put_back(bell, rung_at)
+        raise
+    finally:
+        project.close()
+    if text or more:
+        bells.put_back(bell, rung_at)
+    return text
