@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from roost.errors import (
     LeaseHeld,
     LeaseLost,
     LimitReached,
+    SessionEnded,
     StaleToken,
     TimedOut,
     UnknownLease,
@@ -61,6 +63,15 @@ def test_a_refusal_says_who_holds_it_why_until_when_and_what_to_do(fleet: Fleet)
     assert "for: big rename" in text
     assert "roost lease wait src/*.py" in text
     assert refused.value.details["seconds_left"] == 60.0
+
+
+def test_a_refusal_names_the_time_on_peoples_clock(fleet: Fleet) -> None:
+    fleet.planner.leases.acquire("a.py", ttl=60)
+    fleet.clock.jump_wall(3 * 24 * 3600 + 7)
+    with pytest.raises(LeaseHeld) as refused:
+        fleet.builder.leases.acquire("a.py")
+    until = time.strftime("%H:%M:%S", time.localtime(fleet.clock.wall_ms() / 1000 + 60))
+    assert f"until {until}" in str(refused.value)
 
 
 def test_a_glob_and_a_path_conflict_both_ways(fleet: Fleet) -> None:
@@ -117,6 +128,18 @@ def test_readers_share_and_a_writer_waits_for_all_of_them(fleet: Fleet) -> None:
     with pytest.raises(LeaseHeld) as refused:
         fleet.builder.leases.acquire("a.py")
     assert refused.value.details["holders"] == ["tester"]
+
+
+def test_a_reader_becomes_a_writer_only_alone(fleet: Fleet) -> None:
+    reading = fleet.planner.leases.acquire("a.py", mode="shared")
+    fleet.tester.leases.acquire("a.py", mode="shared")
+    with pytest.raises(LeaseHeld):
+        fleet.planner.leases.acquire("a.py")
+    fleet.tester.leases.release("a.py")
+    writing = fleet.planner.leases.acquire("a.py")
+    assert writing.token > reading.token
+    fleet.planner.leases.release("a.py", token=writing.token)
+    fleet.tester.leases.acquire("a.py", mode="shared")
 
 
 def test_renewing_counts_from_now(fleet: Fleet) -> None:
@@ -325,10 +348,13 @@ def test_a_person_may_take_a_lease_and_an_agent_may_not(fleet: Fleet) -> None:
         fleet.ada.leases.revoke("a.py", reason="again")
 
 
-def test_an_agent_may_take_what_its_own_earlier_session_held(fleet: Fleet) -> None:
-    fleet.join("planner", host="elsewhere").leases.acquire("role:lead")
-    fleet.join("planner").leases.revoke("role:lead", reason="restarted")
-    fleet.planner.leases.acquire("role:lead")
+def test_a_takeover_frees_what_the_earlier_session_held(fleet: Fleet) -> None:
+    old = fleet.join("planner", host="elsewhere")
+    lease = old.leases.acquire("role:lead")
+    fleet.join("planner")
+    with pytest.raises(SessionEnded):
+        old.leases.renew("role:lead")
+    assert fleet.builder.leases.acquire("role:lead").token > lease.token
 
 
 def test_tidying_only_tells_what_time_has_already_done(fleet: Fleet) -> None:

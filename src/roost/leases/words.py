@@ -15,7 +15,7 @@ def refusal(wish: Wish, refused: Refused, *, now: int, wall: int) -> LeaseHeld:
     if not refused.holders:
         return _promised(name, refused.ahead)
     lease = max(refused.holders, key=lambda held: held.expires_at)
-    until = time.strftime("%H:%M:%S", time.localtime((wall + lease.expires_at - now) / 1000))
+    until = time_of_day(lease.expires_at, now=now, wall=wall)
     others = sorted({held.holder for held in refused.holders} - {lease.holder})
     return LeaseHeld(
         f"{_state(name, lease)} until {until}{_more(others)}{_because(lease)}",
@@ -29,6 +29,11 @@ def refusal(wish: Wish, refused: Refused, *, now: int, wall: int) -> LeaseHeld:
         seconds_left=(lease.expires_at - now) / 1000,
         until_wall=wall + lease.expires_at - now,
     )
+
+
+def time_of_day(at: int, *, now: int, wall: int) -> str:
+    """Return a moment on the store clock as people here read a clock; `now` and `wall` are one moment on both."""
+    return time.strftime("%H:%M:%S", time.localtime((wall + at - now) / 1000))
 
 
 def _state(name: str, lease: Lease) -> str:
