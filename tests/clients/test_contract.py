@@ -199,3 +199,23 @@ def test_the_sessions_of_one_fleet_are_apart(fleet: Fleet, recorder: Recorder) -
     assert "to the second" in two.wait_request(1)
     assert "to the second" not in one.wait_request(1)
     assert {firing.env["CLAUDE_PID"] for firing in recorder.firings()} == {str(one.pid), str(two.pid)}
+
+
+def test_variables_that_a_start_hook_exports_reach_the_agents_shell(fleet: Fleet) -> None:
+    export = {"type": "command", "command": """echo "export ROOST_SESSION='s 1'" >> "$CLAUDE_ENV_FILE" """}
+    fleet.settings({"hooks": {"SessionStart": [{"hooks": [export]}]}})
+    fleet.ask("one", "hello", script=[bash('echo "session=$ROOST_SESSION."'), say("done")])
+    assert "session=s 1." in fleet.requests("one")[-1]
+
+
+def test_a_start_hook_names_the_window(fleet: Fleet, recorder: Recorder) -> None:
+    fleet.settings({"hooks": recorder.hooks(["SessionStart"])})
+    title = '{"hookSpecificOutput": {"hookEventName": "SessionStart", "sessionTitle": "builder"}}'
+    recorder.answer(SessionStart=[{"stdout": title}])
+    client = idle_client(fleet, "one")
+    wait_until(
+        lambda: "builder" in client.pane.ask("#{pane_title}"),
+        "the title",
+        timeout=PATIENCE_SECONDS,
+        detail=lambda: client.pane.ask("#{pane_title}"),
+    )
