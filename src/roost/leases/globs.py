@@ -49,6 +49,7 @@ def meet(a: Sequence[T], b: Sequence[T], star: T, fits: Callable[[T, T], bool]) 
     return bool(reached >> len(b))
 
 
+@lru_cache(maxsize=4096)
 def segments(pattern: str) -> tuple[str, ...]:
     """Split a pattern into the names and stars between its slashes."""
     return (*pattern[:-1].split("/"), DEEP) if pattern.endswith("/") else tuple(pattern.split("/"))

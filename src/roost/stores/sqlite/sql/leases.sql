@@ -17,7 +17,7 @@ WHERE project = :project AND token = :token AND ended_at IS NULL AND expires_at 
 
 -- name: keep
 -- The explicit leases of one session, made as long again as they were granted for.
-UPDATE lease SET expires_at = max(expires_at, :now + ttl_ms)
+UPDATE lease INDEXED BY lease_session SET expires_at = max(expires_at, :now + ttl_ms)
 WHERE project = :project AND session = :session AND ended_at IS NULL AND expires_at > :now AND NOT implicit;
 
 -- name: end
@@ -30,19 +30,25 @@ FROM lease l LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
 WHERE l.project = :project AND l.token = :token;
 
 -- name: near
--- The leases, not ended, that can overlap a path: their head is in one line with the path's.
+-- The leases, not ended, that can overlap a path: their head is in one line with the path's. The index is named because
+-- the planner, which does not know how few leases live among the many that ended, would walk them all.
+WITH found (token) AS (
+    SELECT token FROM lease INDEXED BY lease_head
+    WHERE project = :project AND kind = 'path' AND ended_at IS NULL AND head IN (SELECT value FROM json_each(:above))
+    UNION ALL
+    SELECT token FROM lease INDEXED BY lease_head
+    WHERE project = :project AND kind = 'path' AND ended_at IS NULL AND head > :below AND head < :past)
 SELECT l.token, l.kind, l.key, l.mode, l.implicit, l.worktree, l.agent, l.session, coalesce(a.name, '') AS holder,
     l.reason, l.ttl_ms, l.held, l.granted_at, l.expires_at, l.ended_at, l."end"
-FROM lease l LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
-WHERE l.project = :project AND l.kind = 'path' AND l.ended_at IS NULL
-    AND (l.head IN (SELECT value FROM json_each(:above)) OR (l.head > :below AND l.head < :past))
+FROM found f CROSS JOIN lease l ON l.project = :project AND l.token = f.token
+    LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
 ORDER BY l.token;
 
 -- name: of_kind
 -- All leases of one kind that are not ended.
 SELECT l.token, l.kind, l.key, l.mode, l.implicit, l.worktree, l.agent, l.session, coalesce(a.name, '') AS holder,
     l.reason, l.ttl_ms, l.held, l.granted_at, l.expires_at, l.ended_at, l."end"
-FROM lease l LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
+FROM lease l INDEXED BY lease_head LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
 WHERE l.project = :project AND l.kind = :kind AND l.ended_at IS NULL
 ORDER BY l.token;
 
@@ -50,7 +56,7 @@ ORDER BY l.token;
 -- The leases on exactly one key that are not ended.
 SELECT l.token, l.kind, l.key, l.mode, l.implicit, l.worktree, l.agent, l.session, coalesce(a.name, '') AS holder,
     l.reason, l.ttl_ms, l.held, l.granted_at, l.expires_at, l.ended_at, l."end"
-FROM lease l LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
+FROM lease l INDEXED BY lease_head LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
 WHERE l.project = :project AND l.kind = :kind AND l.head = :head AND l.key = :key AND l.ended_at IS NULL
 ORDER BY l.token;
 
@@ -58,18 +64,18 @@ ORDER BY l.token;
 -- What one session holds.
 SELECT l.token, l.kind, l.key, l.mode, l.implicit, l.worktree, l.agent, l.session, coalesce(a.name, '') AS holder,
     l.reason, l.ttl_ms, l.held, l.granted_at, l.expires_at, l.ended_at, l."end"
-FROM lease l LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
+FROM lease l INDEXED BY lease_session LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
 WHERE l.project = :project AND l.session = :session AND l.ended_at IS NULL
 ORDER BY l.token;
 
 -- name: count_of_session
-SELECT count(*) FROM lease WHERE project = :project AND session = :session AND ended_at IS NULL;
+SELECT count(*) FROM lease INDEXED BY lease_session WHERE project = :project AND session = :session AND ended_at IS NULL;
 
 -- name: open
 -- Every lease that is not ended.
 SELECT l.token, l.kind, l.key, l.mode, l.implicit, l.worktree, l.agent, l.session, coalesce(a.name, '') AS holder,
     l.reason, l.ttl_ms, l.held, l.granted_at, l.expires_at, l.ended_at, l."end"
-FROM lease l LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
+FROM lease l INDEXED BY lease_expires LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
 WHERE l.project = :project AND l.ended_at IS NULL
 ORDER BY l.token;
 
