@@ -252,7 +252,7 @@ def _tags(tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(tags)
 
 
-def _limit(limit: int) -> int:
+def _limit(limit: object) -> int:
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= PAGE_MAX:
         raise InvalidInput(f"limit = {limit!r} is not in 1-{PAGE_MAX}", hint="ask for fewer and page on")
     return limit

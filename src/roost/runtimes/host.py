@@ -7,7 +7,12 @@ import time
 from pathlib import Path
 
 from roost.clock import SystemClock
-from roost.sessions.model import Process
+from roost.sessions.model import Beat, Mark, Process
+
+COMMAND_LINE_BYTES_MAX = 4_096
+ARGUMENTS_MAX = 8
+
+MARKS: dict[bytes, Mark] = {b"producing": "producing", b"tool": "tool", b"waiting": "waiting", b"idle": "idle"}
 
 
 class LocalHost:
@@ -30,19 +35,19 @@ class LocalHost:
             return None
         return Process(host=self._name, boot_id=SystemClock().boot_id(), pid=pid, started=started)
 
-    def beat_age(self, bell: str) -> float | None:
+    def beat(self, bell: str) -> Beat | None:
         # A beat holds CLOCK_MONOTONIC in ms: no clock that somebody sets decides who looks silent.
         try:
             with open(f"{self._beats}/{bell}", "rb") as file:
-                beat = int(file.read(32).split()[0])
-        except (OSError, ValueError, IndexError):
+                at, mark = file.read(32).split()
+            age = time.monotonic_ns() / 1e9 - int(at) / 1e3
+        except (OSError, ValueError):
             return None
-        age = time.monotonic_ns() / 1e9 - beat / 1e3
-        return age if age >= 0 else None
+        return Beat(age_seconds=age, mark=MARKS.get(mark, "")) if age >= 0 else None
 
     def parents(self, pid: int) -> list[Process]:
         """The process and its parents, nearest first, at most 64."""
-        found = []
+        found: list[Process] = []
         while pid > 1 and len(found) < 64:
             process = self.process(pid)
             if process is None:
@@ -58,6 +63,21 @@ class LocalHost:
                 return file.read().strip()
         except OSError:
             return ""
+
+
+    def command_line(self, pid: int) -> tuple[str, ...]:
+        """The first arguments that a process was started with, or () if that cannot be seen."""
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                text = file.read(COMMAND_LINE_BYTES_MAX)
+        except OSError:
+            return ()
+        return tuple(os.fsdecode(part) for part in text.split(b"\0")[:ARGUMENTS_MAX])
+
+    def group(self, pid: int) -> int:
+        """The id of the process's group, or 0 if that cannot be seen."""
+        fields = _stat(pid)
+        return 0 if fields is None else int(fields[2])
 
 
 def _stat(pid: int) -> list[bytes] | None:

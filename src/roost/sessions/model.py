@@ -33,9 +33,16 @@ class Host(Protocol):
         """Return the process that has this pid now."""
         ...
 
-    def beat_age(self, bell: str) -> float | None:
-        """Return the seconds since a session's hook last beat, or None where no beat is known."""
+    def beat(self, bell: str) -> Beat | None:
+        """Return the newest sign of life that a session's hook left, or None where there is none."""
         ...
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign of life that is cheaper than a transaction: how old it is, and what the agent did."""
+
+    age_seconds: float
+    mark: Mark
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

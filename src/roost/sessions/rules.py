@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from roost.sessions.model import Mark, Session, State
+import msgspec
+
+from roost.sessions.model import Beat, Mark, Session, State
+
+_STATE_OF: dict[Mark, State] = {"producing": "busy", "tool": "busy", "waiting": "waiting", "idle": "idle"}
 
 STALLED_AFTER_SECONDS = 300.0
 """A working agent that gives no sign for so long is shown as stalled: model calls of several minutes are ordinary."""
@@ -32,6 +36,21 @@ def shown_state(session: Session, alive: bool, silent_seconds: float) -> State:
     if session.state in ("busy", "starting") and silent_seconds > STALLED_AFTER_SECONDS:
         return "stalled"
     return session.state
+
+
+def with_beat(session: Session, beat: Beat | None, now: int) -> tuple[Session, float]:
+    """Return a session with what its newest sign of life says, and for how many seconds it has been silent.
+
+    Hooks with nothing to do beat into a file and leave the store alone, so the file may know better than the row.
+    """
+    stored = max(0, now - session.beat_at) / 1000
+    if beat is None or beat.age_seconds > stored:
+        return session, stored
+    state = _STATE_OF.get(beat.mark)
+    if state is None or session.state in ("paused", "exhausted") or state == session.state:
+        return session, beat.age_seconds
+    since = now - round(beat.age_seconds * 1000)
+    return msgspec.structs.replace(session, state=state, mark=beat.mark, operation="", since=since), beat.age_seconds
 
 
 def is_working(state: State) -> bool:

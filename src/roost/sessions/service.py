@@ -135,9 +135,7 @@ class Sessions(Service[M]):
             return Activity(agent=agent.name, state="retired")
         if session is None:
             return Activity(agent=agent.name, state="offline")
-        silent = max(0, self.tx.now - session.beat_at) / 1000
-        beat = self.tx.host.beat_age(session.bell)
-        silent = silent if beat is None else min(silent, beat)
+        session, silent = rules.with_beat(session, self.tx.host.beat(session.bell), self.tx.now)
         state = rules.shown_state(session, self.lives(session), silent)
         return Activity(
             agent=agent.name,

@@ -77,10 +77,7 @@ class Turns(Joining[M]):
         ahead = self.tx.wall - self.tx.now  # the store clock may differ from the wall clock, by the same all the time
         return Watch(
             session=session.id,
-            offers=tuple(
-                OpenOffer(nonce=delivery.nonce, offered_wall=(delivery.offered_at or 0) + ahead)
-                for delivery in (*offered, *late)
-            ),
+            offers=_open_offers(offered + late, ahead),
             transcript=session.transcript,
             offset=session.transcript_offset,
         )
@@ -123,7 +120,7 @@ class Turns(Joining[M]):
             if part
         )
         if text:
-            wakes = (*rules.recent_wakes(session, self.tx.now), self.tx.now)
+            wakes = rules.recent_wakes(session, self.tx.now) + (self.tx.now,)
             self.tx.run("sessions.set_wakes", id=session.id, wakes=wakes, stops=session.stops)
             self.tx.record("session.woken", session.id, {"agent": session.agent})
         return text
@@ -145,3 +142,7 @@ class Turns(Joining[M]):
 
 def _inner(service: Service[M]) -> Service[Sync]:
     return Service[Sync](InTx(service.tx))
+
+
+def _open_offers(deliveries: list[Delivery], ahead: int) -> tuple[OpenOffer, ...]:
+    return tuple(OpenOffer(nonce=one.nonce, offered_wall=(one.offered_at or 0) + ahead) for one in deliveries)

@@ -16,13 +16,13 @@ import msgspec
 
 from roost.briefings.model import GitFacts
 from roost.clients.base import Client, Offer, Output, Unreadable
+from roost.clients.named import named
 from roost.connect import Project, connect
 from roost.deliveries.envelope import marker
 from roost.deliveries.model import Verdict
 from roost.errors import RoostError
 from roost.interfaces.hook.journal import complain, count
 from roost.turns.model import ClientEvent, Surroundings, TurnReply, Watch
-from roost.turns.taking import Taken
 from roost.wakeups.local import Bells
 
 BUDGET_SECONDS = 0.4
@@ -58,15 +58,6 @@ def turn(place: str, client_name: str, bell: str, raw: bytes, environ: Mapping[s
     sys.stdout.write(output.stdout)
     sys.stderr.write(output.stderr)
     return output.exit
-
-
-def named(client: str) -> Client:
-    """Return the adapter of a client; ValueError for one that is not supported."""
-    if client == "claude":
-        from roost.clients.claude import Claude
-
-        return Claude()
-    raise ValueError(f"no client is called {client!r}")
 
 
 def _taken(place: str, client: Client, event: ClientEvent, bell: str) -> Output:
@@ -177,6 +168,3 @@ def _alarm(seconds: float) -> None:
 
 def _out_of_time(number: int, frame: Any) -> None:
     raise OutOfTime("the client must not wait any longer")
-
-
-__all__ = ["BUDGET_SECONDS", "OutOfTime", "Taken", "named", "open_project", "read_proofs", "turn", "write_key"]

@@ -21,8 +21,8 @@ TEXT_BYTES_MAX = 64 * 1024
 
 def wait(place: str, client: str, bell: str, raw: bytes) -> int:
     """Wait beside a session; return 2 with the mail on stderr to wake it, else 0."""
-    if not bell:
-        return 0
+    if not bell or not _is_attended(client, raw):
+        return 0  # a run without a person ends with its turn, and a waker would only hold it open
     parent, ours = os.getppid(), _take_over(place, bell)
     deadline, tick_at, seen = time.monotonic() + PATIENCE_SECONDS, time.monotonic() + TICK_SECONDS, 0
     while time.monotonic() < deadline and os.getppid() == parent and _holds(place, bell, ours):
@@ -36,6 +36,14 @@ def wait(place: str, client: str, bell: str, raw: bytes) -> int:
                 return 2
         time.sleep(POLL_SECONDS)
     return 0
+
+
+def _is_attended(client: str, raw: bytes) -> bool:
+    from roost.clients.base import Unreadable
+    from roost.clients.named import named
+
+    event = named(client).event(raw, os.environ)
+    return not isinstance(event, Unreadable) and event.attended
 
 
 def _take_over(place: str, bell: str) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from roost.interfaces.hook.turn import named, open_project, read_proofs
+from roost.clients.named import named
+from roost.interfaces.hook.turn import open_project, read_proofs
 from roost.turns.model import Surroundings
 from roost.wakeups.local import Bells
 
