@@ -64,7 +64,6 @@ class LocalHost:
         except OSError:
             return ""
 
-
     def command_line(self, pid: int) -> tuple[str, ...]:
         """The first arguments that a process was started with, or () if that cannot be seen."""
         try:

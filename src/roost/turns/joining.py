@@ -48,9 +48,9 @@ class Joining(Service[M]):
     def become(self, name: str, *, key_hash: bytes = b"", takeover: bool = False, reclaim: bool = False) -> Became:
         """Let the caller's session be `name` from now on.
 
-        A new name renames the agent, and the old one forwards. A name kept for later (`hold`) is adopted. An agent that is offline
-        is inherited with `reclaim`, one that lives is fenced with `takeover`; without, AlreadyExists and AgentAlive say so. What
-        the caller's mail had not reached goes along, and a generated name forwards.
+        A new name renames the agent, and the old one forwards. A name kept for later (`hold`) is adopted. An agent
+        that is offline is inherited with `reclaim`, one that lives is fenced with `takeover`; without, AlreadyExists
+        and AgentAlive say so. What the caller's mail had not reached goes along, and a generated name forwards.
         """
         agents, sessions = Agents[Sync](self._caller), Sessions[Sync](self._caller)
         session = sessions.known(self.tx.me.session)

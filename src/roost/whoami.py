@@ -1,0 +1,144 @@
+"""Who is calling: decided from facts about the environment and the parent processes, and from nothing else.
+
+The first that applies: the session that `ROOST_SESSION` names and whose key the caller can read; the nearest parent
+process that is a live session; on a terminal, with no coding client among the parents, the project's person. Processes
+of one user can read each other's keys: this tells callers apart, and is no wall between them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+CLIENTS = ("claude", "codex", "gemini", "qwen")
+"""The commands of coding clients; what runs under one that has not joined is never taken for the person."""
+
+_RUNTIMES = frozenset({"node", "bun", "deno", "MainThread", "node-MainThread"})
+_PACKAGES = {"claude-code": "claude", "codex": "codex", "gemini-cli": "gemini", "qwen-code": "qwen"}
+_ARGUMENTS_LOOKED_AT_MAX = 4
+
+ClaimState = Literal["none", "proved", "over", "fenced", "unknown", "unproved"]
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of `ROOST_SESSION`.
+
+    Nothing claimed, proved by its key, a session that is over or was taken over, one that this store does not know, or
+    one whose key the caller could not show.
+    """
+
+    session: str = ""
+    state: ClaimState = "none"
+    agent: str = ""
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True):
+    """One process above the caller: its pid, short name, command line, and the live session that runs in it, if any."""
+
+    pid: int
+    command: str
+    arguments: tuple[str, ...] = ()
+    group: int = 0
+    session: str = ""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that tells who is calling; `parents` nearest first, the caller itself left out."""
+
+    claim: Claim = Claim()
+    parents: tuple[Parent, ...] = ()
+    on_terminal: bool = False
+
+
+class IsSession(msgspec.Struct, frozen=True):
+    """The caller is this session."""
+
+    session: str
+
+
+class IsPerson(msgspec.Struct, frozen=True):
+    """The caller is the project's person."""
+
+
+class IsNobody(msgspec.Struct, frozen=True):
+    """Nothing says who is calling: why, what to do, and the coding client that it runs in, if one was seen."""
+
+    why: str
+    hint: str
+    client: str = ""
+
+
+Caller = IsSession | IsPerson | IsNobody
+
+
+def decide(around: Surroundings) -> Caller:
+    """Return who is calling."""
+    claim = around.claim
+    if claim.state == "proved":
+        return IsSession(claim.session)
+    if claim.state == "unproved":
+        return IsNobody(
+            "ROOST_SESSION names a session whose key this process cannot read",
+            "unset ROOST_SESSION, or join again: `roost join NAME`",
+        )
+    for parent in around.parents:
+        if parent.session:
+            return IsSession(parent.session)
+        if client := client_of(parent):
+            return _in_client(client)
+    if claim.state == "fenced":
+        # An agent that was taken over must not go on as the person, whose word weighs more.
+        return IsNobody(
+            f"this shell's session of {claim.agent} was taken over",
+            "join again: `roost join NAME`, or open a new shell",
+        )
+    if around.on_terminal:
+        return IsPerson()
+    return IsNobody(
+        "nothing here says who is calling: no ROOST_SESSION, no joined parent process, no terminal",
+        'join first: eval "$(roost join NAME --shell)"',
+    )
+
+
+def client_of(parent: Parent) -> str:
+    """Return the coding client that a process runs, or ''."""
+    if parent.command in CLIENTS:
+        return parent.command
+    first = _base(parent.arguments[0]) if parent.arguments else ""
+    if first in CLIENTS:
+        return first
+    if parent.command not in _RUNTIMES and first not in _RUNTIMES:
+        return ""
+    return next(filter(None, map(_client_script, parent.arguments[1:_ARGUMENTS_LOOKED_AT_MAX])), "")
+
+
+def shell_of(parents: tuple[Parent, ...]) -> Parent | None:
+    """Return the process that a `roost join` typed into a shell binds to, or None without a parent.
+
+    `eval "$(roost join ...)"` runs in a copy of the shell that ends at once: same command line, same process group.
+    """
+    for parent, above in zip(parents, parents[1:], strict=False):
+        if (parent.arguments, parent.group) != (above.arguments, above.group):
+            return parent
+    return parents[-1] if parents else None
+
+
+def _in_client(client: str) -> IsNobody:
+    return IsNobody(
+        f"this runs inside {client}, which has not joined",
+        "join as an agent: `roost join NAME`; `roost init` installs what does it by itself",
+        client,
+    )
+
+
+def _client_script(argument: str) -> str:
+    for part in argument.split("/"):
+        if part in _PACKAGES:
+            return _PACKAGES[part]
+    name = _base(argument).removesuffix(".js").removesuffix(".mjs")
+    return name if name in CLIENTS else ""
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2].lstrip("-")
