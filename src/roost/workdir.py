@@ -163,7 +163,10 @@ def _main_of(folder: Path) -> Path | None:
         return None
     gitdir = folder / link.removeprefix("gitdir: ")
     common = _read(gitdir / "commondir")
-    return None if common is None else Path(os.path.realpath(gitdir / common / ".."))
+    common = _read(gitdir / "commondir")
+    if common is None or not (gitdir / common).is_dir():
+        return None
+    return Path(os.path.realpath(gitdir / common / ".."))
 
 
 def _read(path: Path) -> str | None:
