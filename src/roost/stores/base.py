@@ -1,8 +1,8 @@
 """What a database must do for Roost, on one page.
 
-A store runs *named queries*: `tx.one(Lease, "leases.get", key=key)` runs the statement `get` of its `sql/leases.sql`. Every store
-has the same names with the same meaning; one conformance suite runs on each. A transaction knows its project, its time and its
-caller, and collects what must happen after the commit.
+A store runs *named queries*: `tx.one(Lease, "leases.get", key=key)` runs the statement `get` of its `sql/leases.sql`.
+Every store has the same names with the same meaning; one conformance suite runs on each. A transaction knows its
+project, its time and its caller, and collects what must happen after the commit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The gate: one flock around every write transaction and checkpoint of a store.
 
-SQLite's own busy timeout starves writers (27:1 between the luckiest and the unluckiest of 32 was measured; the gate gave 1.07:1),
-and serialised checkpoints also keep SQLite's WAL-reset defect away. A blocked flock has no deadline, so a thread waits for it.
+SQLite's own busy timeout starves writers (27:1 between the luckiest and the unluckiest of 32 was measured; the gate
+gave 1.07:1), and serialised checkpoints also keep SQLite's WAL-reset defect away. A blocked flock has no deadline, so
+a thread waits for it.
 """
 
 from __future__ import annotations
@@ -16,21 +17,27 @@ from roost.errors import StoreBusy
 
 
 class Gate:
-    """A lock between threads and processes with a deadline in seconds."""
+    """A lock between threads and processes with a deadline in seconds; without a path, between threads only."""
 
     def __init__(self, path: Path | None, seconds_max: float) -> None:
+        self._path = path
         self._seconds_max = seconds_max
         self._threads = threading.Lock()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) if path else -1
+        self._queued: _Ticket | None = None
+        self._file = -1
+        self._open()
 
     def enter(self) -> None:
         """Take the gate, or raise StoreBusy when it does not open in time."""
         deadline = time.monotonic() + self._seconds_max
         if not self._threads.acquire(timeout=self._seconds_max):
             raise self._busy()
-        if self._file < 0 or self._try():
-            return
-        if not self._wait(deadline):
+        try:
+            entered = self._file < 0 or self._try() or self._wait(deadline)
+        except BaseException:
+            self._threads.release()
+            raise
+        if not entered:
             self._threads.release()
             raise self._busy()
 
@@ -45,6 +52,33 @@ class Gate:
             os.close(self._file)
             self._file = -1
 
+    # --- forks --------------------------------------------------------------------------------------------------------
+
+    def hold(self, seconds: float) -> bool:
+        """Keep this process's threads out while it forks; say whether they were out in time."""
+        return self._threads.acquire(timeout=seconds)
+
+    def let_go(self) -> None:
+        """End `hold`."""
+        self._threads.release()
+
+    def begin_again(self) -> None:
+        """In the child of a fork: a lock and a descriptor of its own.
+
+        The inherited descriptor is the parent's lock too: a LOCK_UN through it would open the parent's gate, and
+        while it stays open, the gate of a killed parent would never open.
+        """
+        self._threads = threading.Lock()
+        self._queued = None
+        self.close()
+        self._open()
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._path:
+            self._file = _opened(self._path)
+
     def _try(self) -> bool:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,15 +87,16 @@ class Gate:
         return True
 
     def _wait(self, deadline: float) -> bool:
-        # The waiting thread has its own descriptor: if we give up first, closing it gives the lock back whenever it comes.
-        file = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)
-        ours = _Ticket()
-        thread = threading.Thread(target=ours.stand, args=(file,), daemon=True)
-        thread.start()
-        if not ours.granted.wait(max(0.0, deadline - time.monotonic())) and ours.give_up():
+        assert self._path is not None
+        ticket = self._queued
+        if ticket is None or not ticket.take_up():
+            ticket = _Ticket(_opened(self._path))
+        self._queued = None
+        if not ticket.granted.wait(max(0.0, deadline - time.monotonic())) and ticket.give_up():
+            self._queued = ticket  # the next to wait takes over its place, so at most one thread stands in the queue
             return False
         os.close(self._file)
-        self._file = file
+        self._file = ticket.file
         return True
 
     def _busy(self) -> StoreBusy:
@@ -72,24 +107,38 @@ class Gate:
         )
 
 
-class _Ticket:
-    """One thread's place in the queue for the lock."""
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
-    def __init__(self) -> None:
+
+class _Ticket:
+    """A place in the queue for the lock, kept by a thread with a descriptor of its own."""
+
+    def __init__(self, file: int) -> None:
+        self.file = file
         self.granted = threading.Event()
         self._lock = threading.Lock()
-        self._gone = False
-
-    def stand(self, file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with self._lock:
-            if self._gone:
-                os.close(file)
-            else:
-                self.granted.set()
+        self._wanted = True
+        self._over = False
+        threading.Thread(target=self._stand, name="roost-gate", daemon=True).start()
 
     def give_up(self) -> bool:
-        """Return whether we left before the lock came."""
+        """Stop waiting; False when the lock came first."""
         with self._lock:
-            self._gone = not self.granted.is_set()
-            return self._gone
+            self._wanted = self.granted.is_set()
+            return not self._wanted
+
+    def take_up(self) -> bool:
+        """Wait again in the same place; False when the lock came and went meanwhile."""
+        with self._lock:
+            self._wanted = not self._over
+            return self._wanted
+
+    def _stand(self) -> None:
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        with self._lock:
+            if self._wanted:
+                self.granted.set()
+            else:
+                self._over = True
+                os.close(self.file)

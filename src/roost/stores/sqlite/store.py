@@ -1,4 +1,4 @@
-"""The SQLite store: connections, transactions, and what is checked around each of them."""
+"""The SQLite store: transactions, and what is checked around each of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +14,42 @@ import apsw
 
 from roost.clock import Clock, Reading, SystemClock, read
 from roost.config import Config
-from roost.errors import (
-    RoostError,
-    StoreBusy,
-    StoreCorrupt,
-    StoreFull,
-    StoreIO,
-    StoreReplaced,
-    StoreVersion,
-    UnsafeSqlite,
-)
+from roost.errors import RoostError, StoreIO, StoreReplaced
 from roost.ids import new_id
 from roost.sessions.model import Host
-from roost.stores.sqlite import schema
+from roost.stores.sqlite import files, forks, schema
+from roost.stores.sqlite.checkpoints import Checkpointer
+from roost.stores.sqlite.faults import corrupt, meaning, translated, unsafe
 from roost.stores.sqlite.gate import Gate
-from roost.stores.sqlite.tx import SqliteTx
+from roost.stores.sqlite.tx import READ_SECONDS_MAX, SqliteTx
 
 POLL_SECONDS = 0.02
 """How often a waiting process looks whether somebody committed; one look costs about 5 us."""
-CHECKPOINT_PAGES_MIN = 1_000
-"""A WAL longer than this (4 MB) is copied back by a passive checkpoint, off the commit path."""
+FAILURES_MAX = 3
+"""After so many I/O errors in a row this process stops writing until the project is opened again."""
+CHECKED_BYTES_MAX = 64 * 1024 * 1024
+"""A database up to this size is checked when it is opened first after a boot; about 1 ms per MB."""
 STATEMENTS_MAX = 300
-_PRAGMAS = {"foreign_keys": 1, "busy_timeout": 10_000, "mmap_size": 0, "wal_autocheckpoint": 0}
+PROGRESS_STEPS = 20_000
+FORK_SECONDS_MAX = 1.0
+_WAL_KEPT_BYTES = 16 * 1024 * 1024
+_PRAGMAS = {
+    "foreign_keys": 1,
+    "busy_timeout": 10_000,
+    "mmap_size": 0,
+    "wal_autocheckpoint": 0,
+    "journal_size_limit": _WAL_KEPT_BYTES,
+}
 _SYNCHRONOUS = {"FULL": 2, "NORMAL": 1}
+_FAILED_SYNCS = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
 
 class SqliteStore:
-    """One project in one SQLite file, or in memory with `path=None`."""
+    """One project in one SQLite file, or in memory with `path=None`.
+
+    `gate` is the file whose flock serialises writers, `sqlite_version` and `vfs` (the name of a registered apsw VFS)
+    are for tests.
+    """
 
     def __init__(
         self,
@@ -52,79 +61,129 @@ class SqliteStore:
         gate: Path | None = None,
         secret: bytes = b"",
         sqlite_version: str | None = None,
+        vfs: str | None = None,
     ) -> None:
         self.path = path
+        self.config = config or Config()
+        self.checkpoint_error = ""
         self._host = host
         self._clock = clock or SystemClock()
-        self.config = config or Config()
         self._secret = secret or os.urandom(32)
-        self._sqlite = sqlite_version or apsw.sqlite_lib_version()
+        self._vfs = vfs
+        self._unsafe = unsafe(sqlite_version or apsw.sqlite_lib_version())
+        self._files = files.Files(path) if path else None
         self._gate = Gate(gate if path else None, self.config.gate_seconds_max)
         self._reading = threading.Lock()
+        self._read_until = 0.0
         self._seen = threading.local()
         self._commits = 0
-        self._checkpointer: threading.Thread | None = None
-        self._wal_pages = 0
-        self._checkpoint_pages = CHECKPOINT_PAGES_MIN
+        self._failures = 0
+        self._checkpointer = Checkpointer(self.checkpoint)
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
-        self._opened_by = os.getpid()
-        with _translated(self):
-            self._create_or_upgrade()
+        self._errno = 0
+        self._held: tuple[bool, bool] = (False, False)
+        self._orphan = ""
+        with translated(path, self._forget_writer):
+            self._open()
+        forks.watch(self)
 
     # --- transactions -------------------------------------------------------------------------------------------------
 
     @contextmanager
     def read(self) -> Iterator[SqliteTx]:
-        lock = self._reading if self.path else self._gate_as_lock()
-        with lock, _translated(self):
+        with self._reading if self.path else self.gate(), translated(self.path, self._forget_reader):
             connection = self._read_connection()
-            self._check_identity()
+            self._check_files()
+            until = self._read_until = time.monotonic() + READ_SECONDS_MAX
             connection.execute("BEGIN")
             try:
-                yield self._transaction(connection)
+                tx = self._transaction(connection, until=until)
+                self._seen.version = connection.pragma("data_version"), self._commits
+                yield tx
             finally:
-                connection.execute("ROLLBACK")
+                _roll_back(connection)
 
     @contextmanager
     def write(self) -> Iterator[SqliteTx]:
-        refuse_unsafe(self._sqlite)
+        self._refuse_writing()
         self._gate.enter()
         try:
-            with _translated(self):
+            with translated(self.path, self._forget_writer):
                 connection = self._write_connection()
-                self._check_identity()
+                self._check_files()
                 yield from self._commit_after(connection)
         finally:
             self._gate.leave()
-        self._checkpoint_if_long()
+        self._checkpointer.run_if_long()
 
     def _commit_after(self, connection: apsw.Connection) -> Iterator[SqliteTx]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             before = connection.total_changes()
             tx = self._transaction(connection)
+            schema.refuse_writing(tx.oldest_writer)
             yield tx
             if tx.finish() or connection.total_changes() != before:
                 self._save_clock(connection, tx)
-                connection.execute("COMMIT")
-                self._commits += 1
+                self._commit(connection, tx)
             else:
                 connection.execute("ROLLBACK")  # nothing was written: no sync to wait for
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            _roll_back(connection)
             raise
 
-    def _transaction(self, connection: apsw.Connection) -> SqliteTx:
+    def _commit(self, connection: apsw.Connection, tx: SqliteTx) -> None:
+        try:
+            connection.execute("COMMIT")
+        except apsw.IOError as error:
+            self._failures += 1
+            if getattr(error, "extendedresult", 0) in _FAILED_SYNCS:
+                # No later look proves anything: after a failed sync the kernel may have dropped what it shows us still.
+                self._forget_writer()
+                raise StoreIO(
+                    f"the disk failed to sync {self.path}, so it is in doubt whether this was stored: {error}",
+                    hint="repeat it with the same idempotency key, which is always safe",
+                    in_doubt=True,
+                ) from error
+            number = connection.system_errno
+            if not self._is_stored_nevertheless(tx):
+                raise meaning(error, self.path, lambda: number) from error
+        else:
+            self._failures = 0
+        self._check_files()
+        self._commits += 1
+
+    def _is_stored_nevertheless(self, tx: SqliteTx) -> bool:
+        """Look by key what became of a COMMIT that failed: is the head ours? Nobody else passed the gate meanwhile.
+
+        A commit that may lie in an unsynced WAL is not stored yet, so one more must succeed on top of it.
+        """
+        self._forget_writer()
+        with suppress(apsw.Error):
+            connection = self._write_connection()
+            if tx.recorded and connection.execute("SELECT seq, head FROM project").fetchone() == (tx.seq, tx.head):
+                connection.execute("BEGIN IMMEDIATE; UPDATE store SET one = 1; COMMIT")
+                return True
+        return False
+
+    def _transaction(self, connection: apsw.Connection, *, until: float = 0.0) -> SqliteTx:
         row = connection.execute(
-            "SELECT s.epoch, s.boot_id, s.clock_offset, s.clock_last, s.wall_last, s.duties_at, p.id, p.seq, p.head"
-            " FROM store s, project p"
+            "SELECT s.boot_id, s.clock_offset, s.clock_last, s.wall_last, s.epoch, s.duties_at, s.oldest_writer,"
+            " p.id, p.seq, p.head FROM store s, project p"
         ).fetchone()
         if row is None:
-            raise StoreCorrupt(f"{self.path} has no store row", hint="put the newest backup back with `roost restore`")
-        reading = read(Reading(*row[1:5]), self._clock)
-        return SqliteTx(connection, reading=reading, row=row, host=self._host, config=self.config, secret=self._secret)
+            raise corrupt(self.path, "it has no project")
+        reading = read(Reading(*row[:4]), self._clock)
+        return SqliteTx(
+            connection,
+            reading=reading,
+            row=row[4:],
+            host=self._host,
+            config=self.config,
+            secret=self._secret,
+            until=until,
+        )
 
     def _save_clock(self, connection: apsw.Connection, tx: SqliteTx) -> None:
         clock = tx.reading
@@ -133,13 +192,19 @@ class SqliteStore:
             (clock.boot_id, clock.offset, clock.last, clock.wall, tx.duties_at),
         )
 
-    def _gate_as_lock(self) -> _GateLock:
-        return _GateLock(self._gate)
+    def _refuse_writing(self) -> None:
+        if self._unsafe:
+            raise self._unsafe
+        if self._failures >= FAILURES_MAX:
+            raise StoreIO(
+                f"the disk refused {self.path} {self._failures} times in a row, so this process only reads it now",
+                hint="look at the disk (`roost doctor`), then open the project again",
+            )
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def await_change(self, seconds: float) -> None:
-        """Return when somebody committed since this thread's last call, at the latest after `seconds`."""
+        """Return when somebody committed since this thread's last read or call, at the latest after `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
             version = self._version()
@@ -151,30 +216,33 @@ class SqliteStore:
                 return
             time.sleep(min(POLL_SECONDS, left))
 
-    def _version(self) -> tuple[int, int]:
+    def _version(self) -> tuple[Any, int]:
         if not self.path:
             return 0, self._commits
-        with self._reading, _translated(self):
-            return int(self._read_connection().pragma("data_version") or 0), self._commits
+        with self._reading, translated(self.path, self._forget_reader):
+            self._check_files()
+            return self._read_connection().pragma("data_version"), self._commits
 
-    # --- files --------------------------------------------------------------------------------------------------------
+    # --- opening ------------------------------------------------------------------------------------------------------
 
-    def _create_or_upgrade(self) -> None:
-        connection = self._write_connection()
-        have = schema.version_of(connection)
-        if have == schema.version():
-            return
-        if have > schema.version():
-            schema.refuse_newer(connection)
-            return
-        refuse_unsafe(self._sqlite)
-        self._gate.enter()
-        try:
+    def _open(self) -> None:
+        if self.path:
+            files.create(self.path)
+        if not self.path or not files.in_wal_mode(self.path) or schema.is_old(self._write_connection()):
+            self._bring_up_to_date()
+        schema.refuse_reading(self._write_connection())
+        self._check_after_boot(self._write_connection())
+
+    def _bring_up_to_date(self) -> None:
+        if self._unsafe:
+            raise self._unsafe
+        with self.gate():
+            if self.path:
+                schema.refuse_foreign(self.path)
+            connection = self._write_connection()
             schema.upgrade(connection)
             if connection.execute("SELECT count(*) FROM store").get == 0:
                 self._found(connection)
-        finally:
-            self._gate.leave()
 
     def _found(self, connection: apsw.Connection) -> None:
         wall = self._clock.wall_ms()
@@ -191,151 +259,165 @@ class SqliteStore:
         )
         connection.execute("COMMIT")
 
+    def _check_after_boot(self, connection: apsw.Connection) -> None:
+        """The first to open a store after a boot looks whether the disk kept its word: one that lies about syncs shows
+        here (F4).
+        """
+        if not self.path or self.path.stat().st_size > CHECKED_BYTES_MAX:
+            return
+        if connection.execute("SELECT boot_id FROM store").get != self._clock.boot_id() and (found := self.problems()):
+            raise corrupt(self.path, found[0])
+
+    def problems(self) -> list[str]:
+        """Return what SQLite's quick check finds wrong with the database; nothing is good."""
+        with self._connected() as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+        return [] if found == ["ok"] else found
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
     def _write_connection(self) -> apsw.Connection:
-        self._check_process()
+        self._refuse_orphan()
         if self._writer is None:
-            self._writer = self._connect()
+            self._writer = self.connect()
             self._writer.set_wal_hook(self._note_wal)
+            self._errno = 0
         return self._writer
 
     def _read_connection(self) -> apsw.Connection:
         if not self.path:
             return self._write_connection()
-        self._check_process()
+        self._refuse_orphan()
         if self._reader is None:
-            self._reader = self._connect()
+            self._reader = self.connect()
             self._reader.pragma("query_only", 1)
+            self._reader.set_progress_handler(lambda: time.monotonic() > self._read_until, PROGRESS_STEPS)
         return self._reader
 
-    def _connect(self) -> apsw.Connection:
-        connection = apsw.Connection(str(self.path or ":memory:"), statementcachesize=STATEMENTS_MAX)
+    def connect(self) -> apsw.Connection:
+        """Return a new connection with every setting made and read back. For what is part of the store: backups,
+        exports.
+        """
+        connection = apsw.Connection(str(self.path or ":memory:"), statementcachesize=STATEMENTS_MAX, vfs=self._vfs)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # short processes must not pay for a checkpoint
         wanted: dict[str, Any] = dict(_PRAGMAS, synchronous=_SYNCHRONOUS[self.config.synchronous])
         if self.path:
             wanted["journal_mode"] = "wal"
         for name, value in wanted.items():
             connection.pragma(name, value)
-            if (got := connection.pragma(name)) not in (value, None) and self.path:
+            if self.path and (got := connection.pragma(name)) not in (value, None):
                 raise StoreIO(f"PRAGMA {name} reads back {got!r} where {value!r} was set", hint="see `roost doctor`")
-        if self.path:
-            found = os.stat(self.path)
-            self._identity = (found.st_dev, found.st_ino)
+        if self._files:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the first read opens the WAL
+            self._files.remember()
         return connection
 
-    def _check_identity(self) -> None:
-        """A database that was deleted or replaced under us would take writes that nobody ever sees (PROMISES F12)."""
+    def pragmas(self) -> dict[str, Any]:
+        """Return the settings that durability hangs on, as a connection reads them back."""
+        with self._connected() as connection:
+            return {name: connection.pragma(name) for name in ("journal_mode", "synchronous", *_PRAGMAS)}
+
+    @contextmanager
+    def _connected(self) -> Iterator[apsw.Connection]:
         if not self.path:
+            yield self._write_connection()
             return
+        connection = self.connect()
         try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            raise self._replaced("is gone") from None
-        if (found.st_dev, found.st_ino) != self._identity:
-            raise self._replaced("is another file now")
+            yield connection
+        finally:
+            connection.close()
 
-    def _replaced(self, what: str) -> StoreReplaced:
-        return StoreReplaced(f"the store {self.path} {what}", hint="nothing was written; open the project again")
+    def _refuse_orphan(self) -> None:
+        if self._orphan:
+            raise StoreReplaced(self._orphan, hint="open the project in this process")
 
-    def _check_process(self) -> None:
-        if os.getpid() == self._opened_by:
+    def _check_files(self) -> None:
+        if self._files:
+            self._files.check()
+
+    def _forget_writer(self) -> int:
+        """After an I/O error SQLite's caches are not to be trusted: begin again. Returns the system's error number."""
+        if self.path and self._writer is not None:
+            self._errno = self._writer.system_errno
+            self._writer.close(force=True)
+            self._writer = None
+        return self._errno
+
+    def _forget_reader(self) -> int:
+        if not self.path or self._reader is None:
+            return 0
+        number = self._reader.system_errno
+        self._reader.close(force=True)
+        self._reader = None
+        return number
+
+    # --- forks --------------------------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Wait for the transactions of other threads, then close the connections."""
+        self._held = self._gate.hold(FORK_SECONDS_MAX), self._reading.acquire(timeout=FORK_SECONDS_MAX)
+        if self.path and all(self._held):
+            self._close_connections()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on, each with locks of its own."""
+        gate, reading = self._held
+        if child:
+            self._gate.begin_again()
+            self._reading = threading.Lock()
+            if not self.path:
+                self._orphan = "a store in memory stays in the process that opened it"
+            elif not (gate and reading):
+                self._orphan = f"this process was forked inside a transaction on {self.path}"
             return
-        # After a fork: closing the parent's connections here would drop its locks, so they are kept and never used.
-        _forked.append((self._writer, self._reader))
-        self._writer = self._reader = None
-        self._opened_by = os.getpid()
+        if gate:
+            self._gate.let_go()
+        if reading:
+            self._reading.release()
 
     # --- checkpoints and the end --------------------------------------------------------------------------------------
 
-    def _checkpoint_if_long(self) -> None:
-        if self._wal_pages < self._checkpoint_pages or (self._checkpointer and self._checkpointer.is_alive()):
-            return
-        # If a reader keeps the WAL from being copied back whole, ask again only when it has grown by a quarter.
-        self._checkpoint_pages = max(CHECKPOINT_PAGES_MIN, self._wal_pages * 5 // 4)
-        self._checkpointer = threading.Thread(target=self.checkpoint, name="roost-checkpoint")
-        self._checkpointer.start()
-
     def _note_wal(self, connection: apsw.Connection, database: str, pages: int) -> int:
-        if pages < self._wal_pages:
-            self._checkpoint_pages = CHECKPOINT_PAGES_MIN  # the WAL began again
-        self._wal_pages = pages
+        self._checkpointer.note(pages)
         return apsw.SQLITE_OK
 
     def checkpoint(self) -> None:
-        """Copy the WAL back into the database without waiting for readers, under the gate."""
+        """Copy the WAL back into the database without waiting for readers, under the gate.
+
+        It runs in a thread that nobody asks for an answer, so `checkpoint_error` keeps the last error; the next
+        commit tries again.
+        """
         try:
-            self._gate.enter()
-        except StoreBusy:
-            return  # busy writers come first; the next commit asks again
+            with self.gate(), translated(self.path, lambda: 0), self._connected() as connection:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self.checkpoint_error = ""
+        except RoostError as error:
+            self.checkpoint_error = str(error)
+
+    @contextmanager
+    def gate(self) -> Iterator[None]:
+        """Keep every writer out for the length of the block. Raises StoreBusy."""
+        self._gate.enter()
         try:
-            connection = self._connect()
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            connection.close()
+            yield
         finally:
             self._gate.leave()
 
     def close(self) -> None:
         """Close the connections; waits for a checkpoint that is under way."""
-        if self._checkpointer:
-            self._checkpointer.join()
-        for connection in (self._writer, self._reader):
-            if connection is not None and os.getpid() == self._opened_by:
-                connection.close()
-        self._writer = self._reader = None
+        self._checkpointer.join()
+        self._close_connections()
         self._gate.close()
 
-    def forget_connections(self) -> None:
-        """After an I/O error SQLite's caches are not to be trusted: begin again with new connections."""
-        for connection in (self._writer, self._reader) if self.path else ():
+    def _close_connections(self) -> None:
+        for connection in (self._writer, self._reader):
             if connection is not None:
-                connection.close(force=True)
-        if self.path:
-            self._writer = self._reader = None
+                connection.close()
+        self._writer = self._reader = None
 
 
-_forked: list[Any] = []
-
-
-class _GateLock:
-    """The gate as a context manager, for reads of a store in memory."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-
-    def __enter__(self) -> None:
-        self._gate.enter()
-
-    def __exit__(self, *exc: object) -> None:
-        self._gate.leave()
-
-
-def refuse_unsafe(version: str) -> None:
-    """Raise UnsafeSqlite for the versions with the WAL-reset defect: 3.7.0 to 3.51.2, but for two repaired branches."""
-    numbers = tuple(int(part) for part in version.split("."))[:3]
-    repaired = numbers >= (3, 51, 3) or (3, 50, 7) <= numbers < (3, 51) or (3, 44, 6) <= numbers < (3, 45)
-    if not repaired or numbers == (3, 52, 0):
-        raise UnsafeSqlite(
-            f"SQLite {version} can corrupt a database in WAL mode, so Roost does not write with it",
-            hint="install apsw with its own SQLite (`pip install --force-reinstall apsw`)",
-        )
-
-
-@contextmanager
-def _translated(store: SqliteStore) -> Iterator[None]:
-    """Turn the driver's errors into Roost's."""
-    try:
-        yield
-    except RoostError:
-        raise
-    except apsw.FullError as error:
-        raise StoreFull(f"the disk is full: {store.path}", hint="free some space; reading still works") from error
-    except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
-        store.forget_connections()
-        raise StoreIO(f"the disk refused {store.path}: {error}", hint="nothing was half done; try again") from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise StoreCorrupt(
-            f"{store.path} is not a sound database: {error}", hint="put the newest backup back with `roost restore`"
-        ) from error
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise StoreBusy(f"the store {store.path} is locked: {error}", hint="try again", retry_after=1.0) from error
-    except apsw.SchemaChangeError as error:
-        raise StoreVersion(f"the store changed its schema: {error}", hint="try again") from error
+def _roll_back(connection: apsw.Connection) -> None:
+    with suppress(apsw.ConnectionClosedError):  # closed after an I/O error, which ended the transaction too
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import msgspec
 
 from roost.clock import Reading
 from roost.config import Config
+from roost.errors import QueryTimeout
 from roost.history.rules import chain
 from roost.sessions.model import SYSTEM, Host
 from roost.stores.base import Row
@@ -22,6 +24,9 @@ T = TypeVar("T")
 DUTIES_EVERY_MS = 1_000
 """Without a daemon, one write transaction a second also does what is due."""
 
+READ_SECONDS_MAX = 30.0
+"""A read that lasts longer is stopped: while it lives, the WAL cannot begin again and grows."""
+
 _encode = msgspec.json.encode
 
 
@@ -29,17 +34,29 @@ class SqliteTx:
     """See `stores.base.Tx`."""
 
     def __init__(
-        self, connection: apsw.Connection, *, reading: Reading, row: Any, host: Host, config: Config, secret: bytes
+        self,
+        connection: apsw.Connection,
+        *,
+        reading: Reading,
+        row: Any,
+        host: Host,
+        config: Config,
+        secret: bytes,
+        until: float = 0.0,
     ) -> None:
         self._connection = connection
         self.reading = reading
         self.now = reading.last
         self.wall = reading.wall
-        self.store_epoch: int = row[0]
-        self._duties_at: int = row[5]
-        self.project: str = row[6]
-        self._seq: int = row[7]
-        self._head: bytes = row[8]
+        self.store_epoch: int
+        self.project: str
+        self.seq: int
+        self.head: bytes
+        self._duties_at: int
+        self.oldest_writer: int
+        self.store_epoch, self._duties_at, self.oldest_writer, self.project, self.seq, self.head = row
+        self.recorded = False
+        self._until = until
         self._events: list[tuple[Any, ...]] = []
         self.me = SYSTEM
         self.host = host
@@ -77,6 +94,10 @@ class SqliteTx:
         self._connection.executemany(sql(name), [self._bound(row, {}) for row in rows])
 
     def _execute(self, name: str, row: Row, values: dict[str, Any]) -> apsw.Cursor:
+        if self._until and time.monotonic() > self._until:
+            raise QueryTimeout(
+                f"a read took more than {READ_SECONDS_MAX:g} s and was stopped", hint="ask for less at a time"
+            )
         return self._connection.execute(sql(name), self._bound(row, values))
 
     def _bound(self, row: Row, values: dict[str, Any]) -> dict[str, Any]:
@@ -89,14 +110,14 @@ class SqliteTx:
     def record(self, kind: str, object: str, data: dict[str, Any] | None = None) -> int:
         text = _encode(data).decode() if data else "{}"
         me = self.me
-        self._seq += 1
-        self._head = chain(
-            self._head, self.project, self._seq, self.now, self.wall, kind, me.agent, me.session, object, text
+        self.seq += 1
+        self.head = chain(
+            self.head, self.project, self.seq, self.now, self.wall, kind, me.agent, me.session, object, text
         )
         self._events.append(
-            (self.project, self._seq, self.now, self.wall, kind, me.agent, me.session, object, text, self._head)
+            (self.project, self.seq, self.now, self.wall, kind, me.agent, me.session, object, text, self.head)
         )
-        return self._seq
+        return self.seq
 
     def ring(self, bell: str) -> None:
         if bell not in self.rung:
@@ -104,14 +125,14 @@ class SqliteTx:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        events, seq, head, rung = len(self._events), self._seq, self._head, list(self.rung)
+        events, seq, head, rung = len(self._events), self.seq, self.head, list(self.rung)
         self._connection.execute("SAVEPOINT call")
         try:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK TO call; RELEASE call")
             del self._events[events:]
-            self._seq, self._head, self.rung = seq, head, rung
+            self.seq, self.head, self.rung = seq, head, rung
             raise
         self._connection.execute("RELEASE call")
 
@@ -136,9 +157,10 @@ class SqliteTx:
             return False
         self._connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._events)
         self._connection.execute(
-            "UPDATE project SET seq = ?, head = ? WHERE id = ?", (self._seq, self._head, self.project)
+            "UPDATE project SET seq = ?, head = ? WHERE id = ?", (self.seq, self.head, self.project)
         )
         self._events = []
+        self.recorded = True
         return True
 
 
