@@ -43,7 +43,7 @@ bench: $(READY) ## Measure the promised speeds; ONLY=S2 for one
 .PHONY: check check-lint check-format check-types check-imports check-files
 check: check-lint check-format check-types check-imports check-files ## Lint, formatting, types, import contracts, words
 check-lint: $(READY)
-	@$(PYTHON_IN_VENV) -m ruff check --quiet $(SOURCES)
+	@$(PYTHON_IN_VENV) -m ruff check --quiet --output-format concise $(SOURCES)
 check-format: $(READY)
 	@$(PYTHON_IN_VENV) -m ruff format --check --quiet --output-format concise $(SOURCES) || { echo "not formatted: run make format"; exit 1; }
 check-types: $(READY)
