@@ -23,6 +23,7 @@ from roost.messages.kinds import check_severity, check_type, kind_of, wakes
 from roost.messages.model import Draft, Message, Sent
 from roost.messages.rules import check_dependencies, check_not_before, check_priority_of, hops_after
 from roost.messages.signature import Key, body_hash, derive_key, letter_of, sign
+from roost.operations.steps import take_step
 from roost.stores.base import Tx
 from roost.text import check_body, check_display, check_tags
 
@@ -57,6 +58,8 @@ class Sender:
                 return known
         recipients = recipients_of(self.tx, draft)
         self._charge(len(recipients.agents))
+        if draft.operation:
+            take_step(self.tx, draft.operation, [agent.id for agent in recipients.agents])
         message = self._store(checked, recipients)
         self._deliver(message, recipients.agents)
         return _sent(message, tuple(agent.name for agent in recipients.agents))

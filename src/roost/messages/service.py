@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -20,10 +20,11 @@ from roost.messages.rules import check_reaction
 from roost.messages.sending import Sender
 from roost.messages.signature import letter_of, verify
 from roost.sessions.service import Sessions
-from roost.verbs import M, Service, Sync, query, verb
+from roost.verbs import M, Service, Sync, query, stream, verb
 
 BATCH_MAX = 1_000
 PAGE_MAX = 500
+FOLLOW_POLL_SECONDS = 1.0
 FAR = 1 << 62
 UNDELIVERED = ("held", "pending", "offered")
 
@@ -210,6 +211,52 @@ class Messages(Service[M]):
         """Return the messages of a thread, oldest first, by any message in it."""
         found = self._visible(message)
         return tuple(self.tx.all(Message, "messages.thread", thread=found.thread, limit=_limit(limit)))
+
+    @query
+    def log(self, *, after: int = 0, limit: int = 100, channel: str = "", agent: str = "") -> tuple[Message, ...]:
+        """Return the conversation after message number `after`, oldest first: of one channel, or with one agent, or all.
+
+        An agent sees what it sent or received and what channels said; a person sees everything.
+        """
+        return tuple(
+            self.tx.all(
+                Message,
+                "messages.log",
+                after=after,
+                limit=_limit(limit),
+                channel=channel.removeprefix("#"),
+                agent=Agents[Sync](self._caller).get(agent).id if agent else "",
+                viewer=self.tx.me.agent,
+                everything=self.tx.me.kind in ("human", "system"),
+            )
+        )
+
+    @query
+    def last_number(self) -> int:
+        """Return the short number of the newest message, 0 before the first."""
+        return int(self.tx.value("messages.last_number"))
+
+    @stream
+    def follow(self, *, after: int = 0, channel: str = "", agent: str = "") -> Iterator[Message]:
+        """Yield the conversation after message number `after`, then each new message as it is sent, without end."""
+        messages = Messages[Sync](self._caller)
+        while True:
+            page = messages.log(after=after, limit=PAGE_MAX, channel=channel, agent=agent)
+            yield from page
+            if page:
+                after = page[-1].number
+            else:
+                self._caller.idle(FOLLOW_POLL_SECONDS)
+
+    @stream
+    def listen(self, *, limit: int = 20) -> Iterator[Item]:
+        """Yield the caller's mail as it comes, without end; asking for the next one confirms those before."""
+        messages = Messages[Sync](self._caller)
+        while True:
+            page = messages.inbox(limit=limit)
+            yield from page.items
+            if not page.items:
+                self._caller.idle(FOLLOW_POLL_SECONDS)
 
     @query
     def reactions(self, message: str) -> tuple[Reaction, ...]:

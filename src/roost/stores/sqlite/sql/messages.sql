@@ -87,3 +87,20 @@ SELECT paused_at IS NOT NULL FROM project WHERE id = :project;
 
 -- name: pause
 UPDATE project SET paused_at = :at, paused_by = :by WHERE id = :project;
+
+-- name: log
+-- The conversation in order, as one agent may see it: what it sent or received, and what channels said; a person sees all.
+SELECT m.id, m.number, m.seq, m.sender, m.sender_session, m.channel, m.recipients, m.type, m.severity, m.priority, m.subject,
+    m.body, m.body_hash, m.tags, m.thread, m.parent, m.depends_on, m.expires_at, m.not_before, m.requires_ack, m.hops,
+    m.idempotency_key, m.fingerprint, m.operation, m.metadata, m.key_id, m.signature, m.sent_at, m.wall, coalesce(a.name,
+    'roost') AS sender_name, coalesce(a.kind, 'system') AS sender_kind
+FROM message m LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender
+WHERE m.project = :project AND m.number > :after AND (:channel = '' OR m.channel = :channel)
+    AND (:everything OR m.channel <> '' OR m.sender = :viewer
+        OR EXISTS (SELECT 1 FROM delivery d WHERE d.project = m.project AND d.message = m.id AND d.recipient = :viewer))
+    AND (:agent = '' OR m.sender = :agent
+        OR EXISTS (SELECT 1 FROM delivery d WHERE d.project = m.project AND d.message = m.id AND d.recipient = :agent))
+ORDER BY m.number LIMIT :limit;
+
+-- name: last_number
+SELECT messages FROM project WHERE id = :project;
