@@ -19,7 +19,7 @@ def test_every_event_is_one_that_we_can_read() -> None:
 def test_every_handler_has_its_own_limit_in_seconds() -> None:
     for event in hooktable.groups("L"):
         for handler in handlers(event):
-            assert handler["timeout"] == (600 if "asyncRewake" in handler else 10 if event == "SessionStart" else 5)
+            assert handler["timeout"] == (86_400 if "asyncRewake" in handler else 10 if event == "SessionStart" else 5)
 
 
 def test_a_waiter_is_armed_at_the_start_at_each_prompt_and_at_each_end_of_a_turn() -> None:

@@ -116,11 +116,12 @@ def test_a_handler_that_somebody_put_into_our_group_stays() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "echo /home/jo/.local/share/roost/hook",
-        "/home/jo/.local/share/roost/hook Stop && rm -rf x",
-        "/home/jo/.local/share/roost/hook Stop 'and more'",
-        "/home/jo/.local/share/roost/hooks",
-        'sh -c "$HOME"/.local/share/roost/hook',
+        "echo /home/jo/.local/share/roost/hook claude",
+        "/home/jo/.local/share/roost/hook claude && rm -rf x",
+        "/home/jo/.local/share/roost/hook claude 'and more'",
+        "/home/jo/.local/share/roost/hook",
+        "/home/jo/.local/share/roost/hooks claude",
+        hooktable.SHARED_COMMAND + " && beep",
         "'unclosed",
         "",
     ],
@@ -131,7 +132,7 @@ def test_a_command_of_somebody_elses_is_not_ours(command: str) -> None:
 
 @pytest.mark.parametrize("home", ["/home/jo", "/home/jo o'neill", "/home/new\nline", '/q"uote', "/$HOME"])
 def test_our_command_is_known_whoever_installed_it(home: str) -> None:
-    assert hooktable.is_ours({"type": "command", "command": hooktable.own_command(Path(home)) + " Stop"})
+    assert hooktable.is_ours({"type": "command", "command": hooktable.own_command(Path(home))})
     assert hooktable.is_ours({"type": "command", "command": hooktable.SHARED_COMMAND + " wait"})
 
 

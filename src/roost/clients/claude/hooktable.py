@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from roost.clients.claude.events import WAITING_NOTICES
+from roost.clients import launcher
+from roost.clients.claude.events import CLIENT, WAITING_NOTICES
 
 Group = dict[str, Any]
 """One entry of an event's list in the client's settings: an optional matcher and its handlers."""
 
-LAUNCHER = ".local/share/roost/hook"
-"""Where the launcher lies under the home folder (docs/decisions/005-launcher.md)."""
-
 EDIT_TOOLS = "Edit|MultiEdit|Write|NotebookEdit"
 SHELL_TOOL = "Bash"
 
-# Seconds. The hook program ends itself long before; these are for a machine that stands still.
+WAIT = "wait"
+"""The word after the command that makes it a waiter."""
+
+# Seconds. The hook program ends itself long before; these are for a machine that stands still. A waiter sits beside an
+# idle session, and what outlives it cannot be woken until its next event: an evening and a night are not too long.
 START_SECONDS = 10
 EVENT_SECONDS = 5
-WAIT_SECONDS = 600
+WAIT_SECONDS = 24 * 3600
 
 
 class Hook(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ FALLBACK = Hook("PostToolUse")
 
 
 def groups(command: str, *, batch: bool = True) -> dict[str, list[Group]]:
-    """Return the client's `hooks` settings, in which `command` is followed by the event's name or by `wait`."""
+    """Return the client's `hooks` settings, in which each handler is `command`, and a waiter `command` and `wait`."""
     made: dict[str, list[Group]] = {}
     for hook in TABLE:
         used = FALLBACK if hook.event == "PostToolBatch" and not batch else hook
@@ -63,10 +64,10 @@ def groups(command: str, *, batch: bool = True) -> dict[str, list[Group]]:
 
 def own_command(home: Path) -> str:
     """Return the command for this user's own settings: an absolute path, which no environment can turn elsewhere."""
-    return shlex.quote(str(home / LAUNCHER))
+    return f"{shlex.quote(str(launcher.path(home)))} {CLIENT}"
 
 
-SHARED_COMMAND = f'[ ! -x "$HOME/{LAUNCHER}" ] || "$HOME/{LAUNCHER}"'
+SHARED_COMMAND = f'[ ! -x "$HOME/{launcher.PLACE}" ] || "$HOME/{launcher.PLACE}" {CLIENT}'
 """The command for settings that several people share; silent where Roost is not installed."""
 
 
@@ -77,22 +78,19 @@ def is_ours(handler: object) -> bool:
     command = handler.get("command")
     if not isinstance(command, str):
         return False
-    if command.startswith(SHARED_COMMAND):
-        return _WORDS.fullmatch(command, len(SHARED_COMMAND)) is not None
+    if command in {SHARED_COMMAND, f"{SHARED_COMMAND} {WAIT}"}:
+        return True
     try:
         words = shlex.split(command)
     except ValueError:
         return False
-    return len(words) in {1, 2} and words[0].endswith(f"/{LAUNCHER}") and shlex.join(words) == command
-
-
-_WORDS = re.compile(r"(?: \w+)?")
+    return words[1:] in ([CLIENT], [CLIENT, WAIT]) and words[0].endswith(f"/{launcher.PLACE}")
 
 
 def _group(hook: Hook, command: str) -> Group:
-    handlers: list[dict[str, Any]] = [
-        {"type": "command", "command": f"{command} {hook.event}", "timeout": hook.seconds},
-    ]
+    handlers: list[dict[str, Any]] = [{"type": "command", "command": command, "timeout": hook.seconds}]
     if hook.waits:
-        handlers.append({"type": "command", "command": f"{command} wait", "asyncRewake": True, "timeout": WAIT_SECONDS})
+        handlers.append(
+            {"type": "command", "command": f"{command} {WAIT}", "asyncRewake": True, "timeout": WAIT_SECONDS}
+        )
     return {"matcher": hook.matcher, "hooks": handlers} if hook.matcher else {"hooks": handlers}
