@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from roost.deliveries.service import Deliveries
     from roost.leases.service import Leases
     from roost.messages.service import Messages
+    from roost.operations.service import Operations
     from roost.sessions.service import Sessions
     from roost.turns.service import Turns
 
@@ -62,6 +63,12 @@ class Hub(Generic[M]):
         from roost.deliveries.service import Deliveries
 
         return Deliveries(self._caller)
+
+    @property
+    def operations(self) -> Operations[M]:
+        from roost.operations.service import Operations
+
+        return Operations(self._caller)
 
     @property
     def turns(self) -> Turns[M]:

@@ -1,7 +1,8 @@
-"""The transitions of a delivery, each with its receipt, event and consequences. Used by services, inside a transaction."""
+"""The transitions of a delivery, each with its receipt, event and consequences; inside a transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +10,8 @@ import msgspec
 from roost.agents.model import Agent
 from roost.deliveries import rules
 from roost.deliveries.backoff import next_step
-from roost.deliveries.model import Delivery, DeliveryState, ReceiptKind
+from roost.deliveries.model import Delivery, DeliveryState, Hold, ReceiptKind
+from roost.operations import closing
 from roost.sessions.model import Session
 from roost.stores.base import Tx
 
@@ -36,11 +38,14 @@ class Ledger:
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def release(self, recipient: str) -> None:
-        """Let go what is held for a recipient without a reason that still holds."""
-        tx = self.tx
+        """Hold what an operation keeps from a recipient, and let go what is held without a reason that still holds."""
+        tx, holding = self.tx, closing.keep_time(self, recipient)
+        if holding:
+            strange = tx.all(Delivery, "operations.strange_pending", recipient=recipient, operation=holding)
+            self.hold_back(strange, "operation")
         if not tx.value("deliveries.has_held", recipient=recipient):
             return
-        paused, holding = self.is_paused(recipient), self.holding(recipient)
+        paused = self.is_paused(recipient)
         for held in tx.all(Held, "deliveries.held", recipient=recipient, limit=HELD_LOOKED_AT_MAX):
             hold = rules.hold_of(
                 paused=paused,
@@ -56,6 +61,12 @@ class Ledger:
                 if not hold:
                     tx.record("delivery.released", held.message, {"recipient": recipient, "was": held.hold})
                     self.ring(recipient)
+
+    def hold_back(self, deliveries: Iterable[Delivery], hold: Hold) -> None:
+        """Hold what was ready to be offered."""
+        for delivery in deliveries:
+            self.tx.run("deliveries.set_hold", _key(delivery), state="held", hold=hold)
+            self._record("delivery.held", delivery, why=hold)
 
     def is_paused(self, recipient: str) -> bool:
         """Say whether the project or this recipient is paused."""
@@ -103,6 +114,7 @@ class Ledger:
         self._worked(delivery)
         if not delivery.requires_ack:
             self._release_dependents(delivery)
+        closing.after_arrival(self, delivery)
 
     def acknowledge(self, delivery: Delivery, proof: str) -> None:
         """Note the addressee's own word."""
@@ -111,6 +123,7 @@ class Ledger:
         self.receipt(delivery, "acknowledged", proof)
         self._record("delivery.acknowledged", delivery, proof=proof)
         self._release_dependents(delivery)
+        closing.after_arrival(self, delivery)
 
     # --- back and out -------------------------------------------------------------------------------------------------
 
@@ -134,6 +147,7 @@ class Ledger:
         self._record(f"delivery.{state}", delivery, reason=reason)
         for dependent in self.tx.all(Delivery, "deliveries.dependents", message=delivery.message):
             self.end(dependent, "cancelled", f"it waited for m{delivery.number}, which is {state}")
+        closing.after_failure(self, delivery, state, reason)
 
     def revive(self, delivery: Delivery) -> None:
         """Bring an ended delivery back into the queue because somebody asked for it."""
@@ -148,7 +162,12 @@ class Ledger:
         return self.tx.all(Delivery, "deliveries.undelivered", recipient=agent)
 
     def hand_over(self, delivery: Delivery, taker: str) -> Delivery:
-        """Make an undelivered delivery somebody else's; one that the taker has already is cancelled instead."""
+        """Make an undelivered delivery somebody else's; one that the taker has already is cancelled instead.
+
+        A step of an operation stays: its targets are fixed, and its time ends it.
+        """
+        if closing.is_step(self, delivery):
+            return delivery
         if self.tx.one(Delivery, "deliveries.get", message=delivery.message, recipient=taker) is not None:
             self.end(delivery, "cancelled", "the taker has it already", tell=False)
             return delivery

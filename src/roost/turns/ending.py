@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.deliveries.service import Deliveries
 from roost.leases.service import Leases
+from roost.operations.service import Operations
 from roost.sessions.model import Session
 from roost.verbs import Service, Sync
 
@@ -15,6 +16,7 @@ def end_session(service: Service[Sync], session: Session, reason: str) -> bool:
         return False
     Deliveries[Sync](service._caller).lose_context(session, f"its session ended: {reason}")
     Leases[Sync](service._caller).release_session(session.id)
+    Operations[Sync](service._caller).session_ended(session.id)
     data = {"agent": session.agent, "epoch": session.epoch, "reason": reason}
     tx.record("session.ended", session.id, data)
     return True

@@ -169,8 +169,12 @@ CREATE TABLE operation (
     expires_at INTEGER NOT NULL,
     ended_at INTEGER,
     reason TEXT NOT NULL,
+    targets TEXT NOT NULL,              -- JSON array of names, kept when it holds them no more
     PRIMARY KEY (project, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX operation_live ON operation (project, expires_at) WHERE state IN ('open', 'sealed');
+CREATE INDEX operation_session ON operation (project, session) WHERE state = 'open';
 
 -- Whose input an operation holds; one operation per target, by the database and not by hope.
 CREATE TABLE operation_target (
