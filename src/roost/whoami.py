@@ -7,6 +7,7 @@ of one user can read each other's keys: this tells callers apart, and is no wall
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -118,7 +119,7 @@ def shell_of(parents: tuple[Parent, ...]) -> Parent | None:
 
     `eval "$(roost join ...)"` runs in a copy of the shell that ends at once: same command line, same process group.
     """
-    for parent, above in zip(parents, parents[1:], strict=False):
+    for parent, above in pairwise(parents):
         if (parent.arguments, parent.group) != (above.arguments, above.group):
             return parent
     return parents[-1] if parents else None

@@ -117,3 +117,10 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     activity_count: int = 0
     client: str = ""
     session: str = ""
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """The store's two clocks at one moment, in milliseconds: what takes times of the one to the other."""
+
+    now: int
+    wall: int

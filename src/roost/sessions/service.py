@@ -9,7 +9,7 @@ from roost.agents.service import Agents
 from roost.errors import Conflict, SessionEnded, UnknownSession, WhoAreYou
 from roost.ids import new_id
 from roost.sessions import rules
-from roost.sessions.model import Activity, Endpoint, Mark, Me, Process, Session, State
+from roost.sessions.model import Activity, Endpoint, Mark, Me, Moment, Process, Session, State
 from roost.stores.base import Tx
 from roost.verbs import M, Service, Sync, query, verb
 
@@ -21,6 +21,11 @@ class Sessions(Service[M]):
     def me(self) -> Me:
         """Return who is calling."""
         return self.tx.me
+
+    @query
+    def clock(self) -> Moment:
+        """Return the store's clocks: `now` for leases and ages, `wall` for people."""
+        return Moment(self.tx.now, self.tx.wall)
 
     @query
     def get(self, session: str) -> Session:

@@ -1,0 +1,1 @@
+"""The command line: one small file for each group of verbs, loaded when it is called."""
