@@ -1,0 +1,38 @@
+"""Print one line per target of PROMISES that this version has: `python -m bench [S2 S3 ...]`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+
+import apsw
+
+from bench.growth import s10
+from bench.measure import ROUNDS, Line
+from bench.processes import s11, s14
+from bench.sends import s2, s3
+
+ALL: dict[str, Callable[[], list[Line]]] = {"S2": s2, "S3": s3, "S10": s10, "S11": s11, "S14": s14}
+
+
+def main(names: list[str]) -> int:
+    """Measure; return 2 for an unknown name. A target that is missed is printed as `short`, and is no failure."""
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        print(f"bench: no measurement is called {', '.join(unknown)}; there are {', '.join(ALL)}", file=sys.stderr)
+        return 2
+    print(
+        f"# {os.cpu_count()} cores, Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()},"
+        f" load {os.getloadavg()[0]:.1f}; {ROUNDS} interleaved rounds, medians, 500-byte messages",
+        flush=True,
+    )
+    for name in names or ALL:
+        for line in ALL[name]():
+            print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
