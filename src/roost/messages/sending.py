@@ -1,44 +1,45 @@
-"""Storing one message for its recipients: checked, charged, signed, and written with its deliveries. Inside a transaction."""
+"""Storing messages for their recipients: charged, signed, and written with their deliveries. Inside a transaction.
+
+The bulk form is the only one: whatever is the same for all messages of one call (recipients, quota, key) is looked up once, and rows
+are written together. Sending one message is sending a list of one.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from roost.agents.model import Agent
 from roost.deliveries import rules as delivery_rules
-from roost.deliveries.ledger import Ledger
-from roost.deliveries.lookup import find_message
-from roost.deliveries.model import Delivery, Hold
+from roost.deliveries.model import Delivery
 from roost.deliveries.ranking import rank
-from roost.errors import IdempotencyMismatch, InboxFull, RateLimited
+from roost.errors import IdempotencyMismatch, InboxFull, RateLimited, RoostError
 from roost.ids import new_id
-from roost.limits import check_idempotency_key, check_metadata, check_ttl
 from roost.messages import quota
 from roost.messages.addressing import Recipients, recipients_of
-from roost.messages.kinds import check_severity, check_type, kind_of, wakes
+from roost.messages.checking import Checked, check, refers
+from roost.messages.kinds import wakes
 from roost.messages.model import Draft, Message, Sent
-from roost.messages.rules import check_dependencies, check_not_before, check_priority_of, hops_after
 from roost.messages.signature import Key, body_hash, derive_key, letter_of, sign
 from roost.operations.steps import take_step
 from roost.stores.base import Tx
-from roost.text import check_body, check_display, check_tags
 
 KEY_LIVES_MS = 7 * 24 * 3_600_000
 """An idempotency key is remembered for 7 days."""
-SUBJECT_CHARACTERS_MAX = 200
 
 
-class Checked(msgspec.Struct, frozen=True):
-    """A draft whose every field is known to be right."""
+class Desk(msgspec.Struct):
+    """What matters of one recipient while mail for it is being stored; `added` and `added_bytes` are not written yet."""
 
-    draft: Draft
-    body: str
-    fields: dict[str, Any]
-    fingerprint: bytes
+    id: str
+    paused: bool
+    holding: str
+    bell: str
+    waiting: int
+    bytes: int
+    added: int = 0
+    added_bytes: int = 0
 
 
 class Sender:
@@ -46,51 +47,64 @@ class Sender:
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
-        self._ledger = Ledger(tx)
         self._key: Key | None = None
+        self._spent: quota.Spent | None = None
+        self._number = 0
+        self._groups: dict[tuple[str, ...], Recipients] = {}
+        self._desks: dict[str, Desk] = {}
+        self._messages: list[Message] = []
+        self._deliveries: list[Delivery] = []
 
     def send(self, draft: Draft) -> Sent:
         """Store one message, or find the one that this idempotency key already stored."""
-        checked = self._check(draft)
+        sent = self._add(draft)
+        self._write()
+        return sent
+
+    def send_all(self, drafts: Sequence[Draft]) -> tuple[Sent, ...]:
+        """Store messages in their order; the first one that is refused raises."""
+        sent = tuple(self._add(draft) for draft in drafts)
+        self._write()
+        return sent
+
+    def send_each(self, drafts: Sequence[Draft]) -> list[Sent | Exception]:
+        """Store messages in their order; one that is refused leaves nothing behind and has its error as the answer."""
+        answers: list[Sent | Exception] = []
+        for draft in drafts:
+            try:
+                answers.append(self._add_alone(draft))
+            except RoostError as error:
+                answers.append(error)
+        self._write()
+        return answers
+
+    # --- one message --------------------------------------------------------------------------------------------------
+
+    def _add_alone(self, draft: Draft) -> Sent:
+        if not (draft.hold or draft.operation):
+            return self._add(draft)  # nothing is written before everything is checked
+        with self.tx.savepoint():
+            return self._add(draft)
+
+    def _add(self, draft: Draft) -> Sent:
+        if self._messages and (refers(draft) or draft.idempotency_key is not None):
+            self._write()  # what it refers to may be among the messages that wait to be written
+        checked = check(self.tx, draft)
         if draft.idempotency_key is not None:
             known = self._sent_before(draft.idempotency_key, checked.fingerprint)
             if known is not None:
                 return known
-        recipients = recipients_of(self.tx, draft)
-        self._charge(len(recipients.agents))
+        recipients = self._recipients(draft)
+        size = len(checked.body.encode())
+        desks = [self._desk(agent, size) for agent in recipients.agents]
+        spent = self._charged(len(recipients.agents))
         if draft.operation:
             take_step(self.tx, draft.operation, [agent.id for agent in recipients.agents])
-        message = self._store(checked, recipients)
-        self._deliver(message, recipients.agents)
+        self._spent = spent
+        message = self._message(checked, recipients)
+        self._messages.append(message)
+        self._deliveries += self._deliver(message, desks)
         return _sent(message, tuple(agent.name for agent in recipients.agents))
-
-    # --- checks -------------------------------------------------------------------------------------------------------
-
-    def _check(self, draft: Draft) -> Checked:
-        body = check_body(draft.text)
-        parent = find_message(self.tx, draft.parent) if draft.parent else None
-        depends_on = tuple(find_message(self.tx, ref).id for ref in check_dependencies(draft.depends_on))
-        kind = check_type(draft.type or "message")
-        fields = {
-            "type": kind,
-            "severity": check_severity(draft.severity or kind_of(kind).severity),
-            "priority": check_priority_of(draft.priority, self.tx.me.kind),
-            "subject": check_display(draft.subject, what="subject", most=SUBJECT_CHARACTERS_MAX) if draft.subject else "",
-            "tags": check_tags(draft.tags),
-            "depends_on": depends_on,
-            "requires_ack": bool(draft.requires_ack),
-            "operation": draft.operation,
-            "metadata": check_metadata(draft.metadata) if draft.metadata else {},
-            "parent": parent.id if parent else "",
-            "thread": parent.thread if parent else "",
-            "hops": hops_after(parent, self.tx.me.kind),
-            "expires_at": self.tx.wall + check_ttl(draft.expires_in, what="message") if draft.expires_in is not None else None,
-            "not_before": check_not_before(draft.not_before, self.tx.wall),
-        }
-        if draft.idempotency_key is not None:
-            check_idempotency_key(draft.idempotency_key)
-        told = (draft.to, body, kind, fields["priority"], fields["subject"], fields["parent"], depends_on, draft.requires_ack)
-        return Checked(draft, body, fields, hashlib.sha256(msgspec.json.encode(told)).digest())
 
     def _sent_before(self, key: str, fingerprint: bytes) -> Sent | None:
         known = self.tx.one(Message, "messages.keyed", sender=self.tx.me.agent, key=key)
@@ -108,81 +122,106 @@ class Sender:
         names = tuple(row.name for row in self.tx.all(Named, "messages.recipients", message=known.id))
         return msgspec.structs.replace(_sent(known, names), duplicate=True)
 
-    def _charge(self, cost: int) -> None:
+    def _recipients(self, draft: Draft) -> Recipients:
+        known = self._groups.get(draft.to)
+        if known is None:
+            known = recipients_of(self.tx, draft)
+            self._groups[draft.to] = known
+        return known
+
+    def _charged(self, cost: int) -> quota.Spent:
         me, limits = self.tx.me, self.tx.config.limits
         if me.kind == "system":
-            return
+            return ()
         limit = quota.limit_of(me.kind, agent=limits.rate_agent, human=limits.rate_human)
-        spent = _decode_spent(self.tx.value("messages.spent", agent=me.agent))
-        outcome = quota.charge(spent, cost=cost, limit=limit, now=self.tx.now)
-        if isinstance(outcome, quota.Limited):
-            wait = outcome.retry_after(self.tx.now)
-            raise RateLimited(
-                f"{me.name} sent {limit - outcome.left} of {limit} messages in 60 s and {cost} more do not fit",
-                hint=f"try again in {wait:.0f} s",
-                retry_after=wait,
-                limit=limit,
-                left=outcome.left,
+        if self._spent is None:
+            self._spent = _decode_spent(self.tx.value("messages.spent", agent=me.agent))
+        outcome = quota.charge(self._spent, cost=cost, limit=limit, now=self.tx.now)
+        if isinstance(outcome, quota.Passed):
+            return outcome.spent
+        wait = outcome.retry_after(self.tx.now)
+        raise RateLimited(
+            f"{me.name} sent {limit - outcome.left} of {limit} messages in 60 s and {cost} more do not fit",
+            hint=f"try again in {wait:.0f} s",
+            retry_after=wait,
+            limit=limit,
+            left=outcome.left,
+        )
+
+    def _desk(self, agent: Agent, size: int) -> Desk:
+        desk = self._desks.get(agent.id)
+        if desk is None:
+            found = self.tx.one(Desk, "deliveries.desk", agent=agent.id, now=self.tx.now)
+            assert found is not None
+            desk = self._desks[agent.id] = found
+        limits = self.tx.config.limits
+        waiting, held = desk.waiting + desk.added, desk.bytes + desk.added_bytes
+        if waiting >= limits.inbox_messages_max or held + size > limits.inbox_bytes_max:
+            raise InboxFull(
+                f"{agent.name} has {waiting:,} messages ({held:,} bytes) waiting, which is the limit",
+                hint="nothing was sent; wait until it reads, or hand its mail over",
+                recipient=agent.name,
             )
-        self.tx.run("messages.spend", agent=me.agent, spent=msgspec.json.encode(outcome.spent).decode())
+        return desk
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
-    def _store(self, checked: Checked, recipients: Recipients) -> Message:
-        tx, draft, hashed = self.tx, checked.draft, body_hash(checked.body)
-        message_id, number = new_id(), int(tx.value("messages.next_number", count=1))
-        ids = [agent.id for agent in recipients.agents]
-        event = {"number": number, "to": ids, "channel": recipients.channel, "body": hashed.hex()}
-        fields = checked.fields | {"thread": checked.fields["thread"] or message_id}
-        message = Message(
+    def _message(self, checked: Checked, recipients: Recipients) -> Message:
+        tx, me, hashed = self.tx, self.tx.me, body_hash(checked.body)
+        message_id = new_id()
+        self._number = 1 + (self._number or int(tx.value("messages.last_number")))
+        ids = tuple(agent.id for agent in recipients.agents)
+        event = {"number": self._number, "to": ids, "channel": recipients.channel, "body": hashed.hex()}
+        fields = checked.fields
+        if not fields["thread"]:
+            fields["thread"] = message_id
+        unsigned = Message(
             id=message_id,
-            number=number,
+            number=self._number,
             seq=tx.record("message.sent", message_id, event),
-            sender=tx.me.agent,
-            sender_name=tx.me.name,
-            sender_kind=tx.me.kind,
-            sender_session=tx.me.session,
+            sender=me.agent,
+            sender_name=me.name,
+            sender_kind=me.kind,
+            sender_session=me.session,
             channel=recipients.channel,
             recipients=len(ids),
             body=checked.body,
             body_hash=hashed,
-            idempotency_key=draft.idempotency_key,
+            idempotency_key=checked.draft.idempotency_key,
             fingerprint=checked.fingerprint,
             sent_at=tx.now,
             wall=tx.wall,
             **fields,
         )
-        message = self._signed(message, tuple(ids))
-        tx.run("messages.insert", message)
-        for prerequisite in message.depends_on:
-            tx.run("messages.put_dependency", on_message=prerequisite, message=message.id)
-        return message
-
-    def _signed(self, message: Message, recipients: tuple[str, ...]) -> Message:
         if self._key is None:
-            self._key = derive_key(
-                self.tx.secret, project=self.tx.project, sender=message.sender, version=self.tx.me.key_version
-            )
-        letter = letter_of(message, project=self.tx.project, recipients=recipients)
-        return msgspec.structs.replace(message, key_id=self._key.id, signature=sign(self._key, letter))
+            self._key = derive_key(tx.secret, project=tx.project, sender=me.agent, version=me.key_version)
+        letter = letter_of(unsigned, project=tx.project, recipients=ids)
+        return msgspec.structs.replace(unsigned, key_id=self._key.id, signature=sign(self._key, letter))
 
-    def _deliver(self, message: Message, agents: Sequence[Agent]) -> None:
+    def _deliver(self, message: Message, desks: Sequence[Desk]) -> list[Delivery]:
         size = len(message.body.encode())
-        asks = wakes(
+        asks = message.hops <= self.tx.config.limits.hops_max and wakes(
             type=message.type,
             priority=message.priority,
             requires_ack=message.requires_ack,
             sender_kind=message.sender_kind,
         )
+        blocked = bool(message.depends_on) and self._is_blocked(message)
         place = rank(message.priority, sent_at=message.sent_at)
-        rows = []
-        for agent in agents:
-            self._check_room(agent, size)
-            hold = self._hold(message, agent)
-            rows.append(
+        made = []
+        for desk in desks:
+            hold = delivery_rules.hold_of(
+                paused=desk.paused,
+                holding=desk.holding,
+                operation=message.operation,
+                blocked=blocked,
+                not_before=message.not_before,
+                wall=self.tx.wall,
+            )
+            made.append(
                 Delivery(
                     message=message.id,
-                    recipient=agent.id,
+                    recipient=desk.id,
                     seq=message.seq,
                     number=message.number,
                     state="held" if hold else "pending",
@@ -190,35 +229,16 @@ class Sender:
                     rank=place,
                     size=size,
                     requires_ack=message.requires_ack,
-                    wakes=asks and message.hops <= self.tx.config.limits.hops_max,
+                    wakes=asks,
                     expires_at=message.expires_at,
                     not_before=message.not_before,
                 )
             )
-            if not hold:
-                self._ledger.ring(agent.id)
-        self.tx.run_many("deliveries.insert", rows)
-
-    def _check_room(self, agent: Agent, size: int) -> None:
-        limits = self.tx.config.limits
-        box = self.tx.one(Mailbox, "deliveries.mailbox_put", agent=agent.id, bytes=size)
-        assert box is not None
-        if box.waiting > limits.inbox_messages_max or box.bytes > limits.inbox_bytes_max:
-            raise InboxFull(
-                f"{agent.name} has {box.waiting - 1:,} messages ({box.bytes - size:,} bytes) waiting, which is the limit",
-                hint="nothing was sent; wait until it reads, or hand its mail over",
-                recipient=agent.name,
-            )
-
-    def _hold(self, message: Message, agent: Agent) -> Hold:
-        return delivery_rules.hold_of(
-            paused=agent.paused_at is not None or bool(self.tx.value("messages.paused")),
-            holding=self._ledger.holding(agent.id),
-            operation=message.operation,
-            blocked=self._is_blocked(message),
-            not_before=message.not_before,
-            wall=self.tx.wall,
-        )
+            desk.added += 1
+            desk.added_bytes += size
+            if not hold and desk.bell:
+                self.tx.ring(desk.bell)
+        return made
 
     def _is_blocked(self, message: Message) -> bool:
         return any(
@@ -227,20 +247,32 @@ class Sender:
             for delivery in self.tx.all(Delivery, "deliveries.of_message", message=prerequisite)
         )
 
+    def _write(self) -> None:
+        """Write what waits: messages, deliveries, and the counts that go with them."""
+        if not self._messages:
+            return
+        tx = self.tx
+        tx.run_many("messages.insert", self._messages)
+        tx.run_many("deliveries.insert", self._deliveries)
+        tx.run("messages.set_last_number", number=self._number)
+        for message in self._messages:
+            for prerequisite in message.depends_on:
+                tx.run("messages.put_dependency", on_message=prerequisite, message=message.id)
+        for desk in self._desks.values():
+            if desk.added:
+                tx.run("deliveries.mailbox_add", agent=desk.id, count=desk.added, bytes=desk.added_bytes)
+                desk.waiting, desk.bytes = desk.waiting + desk.added, desk.bytes + desk.added_bytes
+                desk.added = desk.added_bytes = 0
+        if self._spent:
+            tx.run("messages.spend", agent=tx.me.agent, spent=msgspec.json.encode(self._spent).decode())
+        self._messages, self._deliveries = [], []
+
 
 class Named(msgspec.Struct, frozen=True):
     """One recipient of a message."""
 
     id: str
     name: str
-
-
-class Mailbox(msgspec.Struct, frozen=True):
-    """How much waits for one agent."""
-
-    agent: str
-    waiting: int
-    bytes: int
 
 
 _decoder = msgspec.json.Decoder(tuple[tuple[int, int], ...])

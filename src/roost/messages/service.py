@@ -13,7 +13,7 @@ from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message
 from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
-from roost.errors import BatchTooLarge, Forbidden, InvalidInput, RoostError
+from roost.errors import BatchTooLarge, Forbidden, InvalidInput
 from roost.ids import new_nonce
 from roost.messages.model import Draft, Item, Message, Page, Reaction, Sent
 from roost.messages.rules import check_reaction
@@ -83,23 +83,14 @@ class Messages(Service[M]):
     @send.bulk
     def send_many(self, drafts: Sequence[Draft]) -> Sequence[Sent | Exception]:
         """Answer many sends of the caller in one transaction: each stored or refused by itself, as if sent one by one."""
-        sender = Sender(self.tx)
-        answers: list[Sent | Exception] = []
-        for draft in drafts:
-            try:
-                with self.tx.savepoint():
-                    answers.append(sender.send(draft))
-            except RoostError as error:
-                answers.append(error)
-        return answers
+        return Sender(self.tx).send_each(drafts)
 
     @verb
     def send_batch(self, drafts: Sequence[Draft]) -> tuple[Sent, ...]:
         """Store up to 1,000 messages, all or none, in this order. Raises BatchTooLarge, and what `send` raises."""
         if len(drafts) > BATCH_MAX:
             raise BatchTooLarge(f"{len(drafts)} messages are more than {BATCH_MAX} in a batch", hint="split it")
-        sender = Sender(self.tx)
-        return tuple(sender.send(draft) for draft in drafts)
+        return Sender(self.tx).send_all(drafts)
 
     @verb
     def reply(
@@ -266,8 +257,7 @@ class Messages(Service[M]):
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def _send_one(self, draft: Draft) -> Sent:
-        answer = Sender(self.tx).send(draft)
-        return answer
+        return Sender(self.tx).send(draft)
 
     def _visible(self, ref: str) -> Message:
         return find_message(self.tx, ref)

@@ -211,11 +211,16 @@ SELECT count(*) FROM delivery WHERE project = :project AND recipient = :recipien
 -- name: mailbox
 SELECT agent, waiting, bytes FROM mailbox WHERE project = :project AND agent = :agent;
 
--- name: mailbox_put
--- Count one more message and say how much waits now.
-INSERT INTO mailbox (project, agent, waiting, bytes) VALUES (:project, :agent, 1, :bytes)
-ON CONFLICT (project, agent) DO UPDATE SET waiting = waiting + 1, bytes = bytes + :bytes
-RETURNING agent, waiting, bytes;
+-- name: desk
+-- What matters of a recipient while mail for it is being stored.
+SELECT a.id AS id,
+    a.paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM project p WHERE p.id = :project AND p.paused_at IS NOT NULL) AS paused,
+    coalesce((SELECT t.operation FROM operation_target t JOIN operation o ON o.project = t.project AND o.id = t.operation
+        WHERE t.project = :project AND t.agent = a.id AND o.state IN ('open', 'sealed') AND o.expires_at > :now), '') AS holding,
+    coalesce((SELECT s.bell FROM session s WHERE s.project = :project AND s.agent = a.id AND s.ended_at IS NULL), '') AS bell,
+    coalesce(m.waiting, 0) AS waiting, coalesce(m.bytes, 0) AS bytes
+FROM agent a LEFT JOIN mailbox m ON m.project = a.project AND m.agent = a.id
+WHERE a.project = :project AND a.id = :agent;
 
 -- name: mailbox_add
 INSERT INTO mailbox (project, agent, waiting, bytes) VALUES (:project, :agent, :count, :bytes)

@@ -1,6 +1,5 @@
--- name: next_number
--- The next short number of a message; the project's row is locked by this transaction.
-UPDATE project SET messages = messages + :count WHERE id = :project RETURNING messages - :count + 1;
+-- name: set_last_number
+UPDATE project SET messages = :number WHERE id = :project;
 
 -- name: insert
 INSERT INTO message (project, id, number, seq, sender, sender_session, channel, recipients, type, severity, priority,
