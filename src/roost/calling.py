@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from roost import keyfiles, whoami
 from roost.agents.model import Agent
 from roost.errors import WhoAreYou
 from roost.runtimes.host import LocalHost
+from roost.runtimes.worktree import worktree_of
 from roost.sessions.model import Session
 from roost.sessions.service import Sessions
 from roost.stores.base import Tx
@@ -88,3 +91,103 @@ def _session_of_person(tx: Tx) -> str:
 
 def _keys(project: Project) -> str:
     return str(project.place.sessions) if project.place else ""
+
+
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """What `roost join` came to; `where` says in words what the session is bound to, `waiting` counts its mail."""
+
+    session: str
+    name: str
+    was: str = ""
+    how: str = "joined"
+    where: str = ""
+    forwards: bool = False
+    handed: int = 0
+    waiting: int = 0
+
+
+def join_here(project: Project, name: str, *, takeover: bool = False, reclaim: str | None = None) -> Joined:
+    """Make this surrounding speak as `name`: an agent's session takes the name, else a session of the shell begins.
+
+    `reclaim` names an agent that is gone and whose mail comes along; '' stands for `name` itself. Raises AgentAlive,
+    AlreadyExists, InvalidName, WrongState.
+    """
+    with project.store.read() as tx:
+        around = look(tx, keys=_keys(project))
+        if around.claim.state == "proved":
+            around = msgspec.structs.replace(around, parents=parents(tx))
+    found = whoami.decide(around)
+    key, key_hash = keyfiles.new_key()
+    if isinstance(found, whoami.IsSession):
+        joined = _become(project, found.session, name, key_hash, takeover=takeover, reclaim=reclaim)
+    else:
+        joined = _begin(project, around, found, name, key_hash, takeover=takeover)
+    if joined.how in ("joined", "became") and project.place is not None:
+        _leave_key(project, joined.session, key)
+    hub = project.as_session(joined.session)
+    handed = hub.turns.reclaim(reclaim) if reclaim and reclaim != name else 0
+    waiting = hub.messages.peek(limit=1)
+    return msgspec.structs.replace(joined, handed=joined.handed + handed, waiting=len(waiting.items) + waiting.more)
+
+
+def forget_key(project: Project, session: str) -> None:
+    """Remove the key of a session that is over."""
+    if project.place is not None:
+        keyfiles.drop(project.place.sessions, session)
+
+
+def _become(
+    project: Project, session: str, name: str, key_hash: bytes, *, takeover: bool, reclaim: str | None
+) -> Joined:
+    hub = project.as_session(session)
+    became = hub.turns.become(name, key_hash=key_hash, takeover=takeover, reclaim=reclaim in ("", name))
+    if became.how == "became":
+        forget_key(project, session)
+    return Joined(
+        session=became.session,
+        name=became.name,
+        was=became.was,
+        how=became.how,
+        forwards=became.forwards,
+        handed=became.handed,
+    )
+
+
+def _begin(
+    project: Project,
+    around: whoami.Surroundings,
+    found: whoami.Caller,
+    name: str,
+    key_hash: bytes,
+    *,
+    takeover: bool,
+) -> Joined:
+    """Begin a session of the shell that typed it, or of the coding client that it was typed in."""
+    client = found.client if isinstance(found, whoami.IsNobody) else ""
+    owner = next((parent for parent in around.parents if client and whoami.client_of(parent) == client), None)
+    owner = owner or whoami.shell_of(around.parents)
+    process = LocalHost().process(owner.pid) if owner else None
+    if owner is None or process is None:
+        raise WhoAreYou("there is no shell above this process to join", hint="call it from a shell")
+    session = project.system().turns.join(
+        name,
+        client=client or "shell",
+        process=process,
+        worktree=worktree_of(os.getcwd()).top,
+        key_hash=key_hash,
+        takeover=takeover,
+    )
+    return Joined(session=session.id, name=name, where=f"{client or 'this shell'} ({owner.command}, pid {owner.pid})")
+
+
+def _leave_key(project: Project, session: str, key: str) -> None:
+    """Write the key beside those of the other live sessions; those of sessions that are over go."""
+    assert project.place is not None
+    folder = project.place.sessions
+    with project.store.read() as tx:
+        live = {one.id: one.key_hash for one in tx.all(Session, "sessions.live")}
+    for known in keyfiles.kept(folder):
+        if known not in live:
+            keyfiles.drop(folder, known)
+    if live.get(session) == keyfiles.digest(key) and session not in keyfiles.kept(folder):
+        keyfiles.write(folder, session, key)

@@ -19,12 +19,13 @@ How = Literal["same", "renamed", "became"]
 
 
 class Became(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session is now: its agent's name and the one before; `handed` counts the mail that came with it."""
+    """What a session is now, its name before and whether that forwards, and how much mail came along."""
 
     session: str
     name: str
     was: str
     how: How
+    forwards: bool = False
     handed: int = 0
 
 
@@ -59,7 +60,7 @@ class Joining(Service[M]):
             raise Forbidden(f"{own.name} is a {own.kind}, not an agent", hint="use `roost agent rename`")
         if wanted is None:
             renamed = agents.rename(name)
-            return Became(session=session.id, name=renamed.name, was=own.name, how="renamed")
+            return Became(session=session.id, name=renamed.name, was=own.name, how="renamed", forwards=True)
         if wanted.id == own.id:
             return Became(session=session.id, name=own.name, was=own.name, how="same")
         self._make_free(wanted, takeover=takeover, reclaim=reclaim)
@@ -121,7 +122,9 @@ class Joining(Service[M]):
             transcript=session.transcript,
             transcript_offset=session.transcript_offset,
         )
-        return Became(session=begun.id, name=wanted.name, was=own.name, how="became", handed=handed)
+        return Became(
+            session=begun.id, name=wanted.name, was=own.name, how="became", forwards=own.generated, handed=handed
+        )
 
     def _hand_over(self, giver: str, taker: str) -> int:
         ledger = Ledger(self.tx)

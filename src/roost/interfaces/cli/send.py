@@ -53,7 +53,7 @@ def send(cli: Cli, words: tuple[str, ...], batch: str | None, stage: str | None,
     draft = _draft(words, given)
     sent = cli.hub.messages.send_batch([draft])[0]
     reached = cli.hub.deliveries.wait(sent.id, stage, timeout=timeout) if stage else ()  # type: ignore[arg-type]
-    _tell(cli, sent, reached)
+    tell(cli, sent, reached)
 
 
 def _draft(words: tuple[str, ...], given: dict[str, Any]) -> Draft:
@@ -108,7 +108,8 @@ def number_or_name(priority: str) -> int | str:
     return int(priority) if priority.isascii() and priority.isdigit() and len(priority) < 6 else priority
 
 
-def _tell(cli: Cli, sent: Sent, reached: tuple[Delivery, ...]) -> None:
+def tell(cli: Cli, sent: Sent, reached: tuple[Delivery, ...] = ()) -> None:
+    """Say what is known after a message was stored: its id, and when each recipient gets it."""
     from roost.interfaces.cli import words
 
     looks = cli.hub.deliveries.outlook(sent.id)
