@@ -120,24 +120,18 @@ def key_version(key_id: str, *, sender: str) -> int | None:
 
 
 def canonical(key_id: str, letter: Letter) -> bytes:
-    """Return the bytes that are signed; recipients, tags and prerequisites are sorted: their order means nothing."""
-    values = (tuple(sorted(one)) if type(one) is tuple else one for one in msgspec.structs.astuple(letter))
-    return b"".join(map(_field, (FORM, key_id, *values)))
+    """Return the bytes that are signed: one MessagePack array, in which every field has its type and length.
+
+    Recipients, tags and prerequisites are sorted: their order means nothing.
+    """
+    values = [sorted(one) if type(one) is tuple else one for one in msgspec.structs.astuple(letter)]
+    return msgspec.msgpack.encode([FORM, key_id, *values])
 
 
-def _field(value: str | int | bytes | tuple[str, ...] | None) -> bytes:
-    """Write one value as type, length and content; a list as its count and its fields. True counts as 1."""
-    if isinstance(value, str):
-        content = value.encode("utf-8", "surrogatepass")
-        return b"s%d:%b" % (len(content), content)
-    if value is None:
-        return b"n"
-    if isinstance(value, int):
-        content = b"%d" % value
-        return b"i%d:%b" % (len(content), content)
-    if isinstance(value, tuple):
-        return b"l%d:%b" % (len(value), b"".join(map(_field, value)))
-    return b"y%d:%b" % (len(value), value)
+def _field(value: str | int) -> bytes:
+    """Write one part of a key's name with its type and length."""
+    content = str(value).encode()
+    return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"i", len(content), content)
 
 
 _COMMON = tuple(

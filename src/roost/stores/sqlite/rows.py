@@ -44,14 +44,28 @@ def _reader(kind: Any, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], An
 
 def bindings(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of one statement, ready to bind."""
-    fields: dict[str, Any] = {}
-    if row is not None:
-        fields = dict(row) if isinstance(row, Mapping) else {name: getattr(row, name) for name in row.__struct_fields__}
-    fields.update(values)
-    for name, value in fields.items():
-        if value is not None and not isinstance(value, _SCALARS):
-            fields[name] = _encode(value).decode()
+    if isinstance(row, msgspec.Struct):
+        fields = msgspec.structs.asdict(row)
+        for name in _json_fields(type(row)):
+            if fields[name] is not None:
+                fields[name] = _encode(fields[name]).decode()
+    else:
+        fields = _bindable(row) if row else {}
+    if values:
+        fields.update(_bindable(values))
     return fields
+
+
+def _bindable(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if value is None or isinstance(value, _SCALARS) else _encode(value).decode()
+        for name, value in values.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _json_fields(kind: Any) -> tuple[str, ...]:
+    return tuple(name for name, convert in _converters(kind).items() if convert is not None and convert is not bool)
 
 
 @lru_cache(maxsize=256)
