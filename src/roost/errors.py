@@ -207,6 +207,12 @@ class UnknownSession(NotFound):
     code = "UNKNOWN_SESSION"
 
 
+class Archived(NotFound):
+    """This part of the log was sealed, copied to an archive and cut; `details["first"]` is the oldest event left."""
+
+    code = "ARCHIVED"
+
+
 class NoProject(NotFound):
     """No `.roost` folder leads from here."""
 

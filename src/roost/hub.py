@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from roost.agents.service import Agents
+    from roost.briefings.service import Briefings
     from roost.channels.service import Channels
     from roost.deliveries.service import Deliveries
+    from roost.history.service import History
     from roost.leases.service import Leases
     from roost.messages.service import Messages
     from roost.operations.service import Operations
@@ -27,6 +29,12 @@ class Hub(Generic[M]):
         self._close = close
 
     # Services are imported when first used: a short process pays only for what it calls.
+
+    @property
+    def history(self) -> History[M]:
+        from roost.history.service import History
+
+        return History(self._caller)
 
     @property
     def agents(self) -> Agents[M]:
@@ -69,6 +77,12 @@ class Hub(Generic[M]):
         from roost.operations.service import Operations
 
         return Operations(self._caller)
+
+    @property
+    def briefings(self) -> Briefings[M]:
+        from roost.briefings.service import Briefings
+
+        return Briefings(self._caller)
 
     @property
     def turns(self) -> Turns[M]:

@@ -41,3 +41,15 @@ CREATE TABLE event (
 
 CREATE INDEX event_object ON event (project, object, seq);
 CREATE INDEX event_kind ON event (project, kind, seq);
+
+-- Parts of the log that were copied to an archive and may have been cut.
+CREATE TABLE seal (
+    project TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    head BLOB NOT NULL,                 -- hash of the last event of the part
+    archive TEXT NOT NULL,              -- file name
+    archive_hash TEXT NOT NULL,         -- SHA-256 of the file, hex
+    state TEXT NOT NULL,                -- JSON: what the log had come to at `last`
+    PRIMARY KEY (project, last)
+) STRICT, WITHOUT ROWID;
