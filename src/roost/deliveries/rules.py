@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from roost.deliveries.model import STAGES, Delivery, Hold, Stage
+from roost.deliveries.model import STAGES, Delivery, Hold, Stage, Verdict
 
 INLINE_MESSAGES_MAX = 5
 """Whole messages for a session that just began; the rest is a list (DESIGN 3)."""
 OFFER_MESSAGES_MAX = 20
+EARLY_MS_MAX = 30_000
+"""How long an offer may be missing from a transcript before it counts as lost."""
 
 
 def hold_of(
@@ -28,6 +30,16 @@ def hold_of(
 def used_up(attempts: int, offers_max: int) -> bool:
     """Say whether a delivery was offered so often without proof that it is dead."""
     return attempts >= offers_max
+
+
+def is_lost(verdict: Verdict, delivery: Delivery, now: int) -> bool:
+    """Say whether an offer never reached its session: its transcript shows an answer without it, or has not shown it for long.
+
+    A client writes what a hook said within a tenth of a second (docs/decisions/010); a hook that was killed before it printed
+    leaves no trace at all.
+    """
+    overdue = now - (delivery.offered_at or now) > EARLY_MS_MAX
+    return verdict.found == "absent" or (verdict.found == "early" and overdue)
 
 
 def is_fulfilled(delivery: Delivery) -> bool:

@@ -168,23 +168,31 @@ class Deliveries(Service[M]):
         return offered
 
     def settle(self, session: Session, verdicts: Sequence[Verdict], *, fallback: str) -> None:
-        """Decide the session's open offers by what its side shows.
+        """Decide the session's open offers by what its side shows; what has no verdict was offered meanwhile, and stays.
 
-        Proved ones are delivered; shown ones stay, absent ones may be offered again. Where nothing can be read, and for mail that
-        the session asked for itself (`roost inbox`), the following hook of the same context is the proof, and the receipt says so.
+        Proved ones are delivered; shown ones stay, absent ones may be offered again. Where nothing can be read, and for mail
+        that the session asked for itself (`roost inbox`), `fallback` is the proof, and the receipt says so; '' is none.
         """
         ledger = Ledger(self.tx)
         found = {verdict.nonce: verdict for verdict in verdicts}
         for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
             verdict = found.get(delivery.nonce)
-            if delivery.rung == "inbox" or verdict is None or verdict.found == "unreadable":
+            if verdict is None:
+                continue
+            if delivery.rung == "inbox" or verdict.found == "unreadable":
                 if fallback and delivery.context == session.context:
                     ledger.deliver(delivery, fallback)
             elif verdict.found == "proved":
                 ledger.deliver(delivery, f"its transcript: {verdict.shape}, then an answer")
-            elif verdict.found == "absent":
+            elif rules.is_lost(verdict, delivery, self.tx.now):
                 ledger.requeue(delivery, "its transcript does not show it")
         self._settle_late(session, ledger, found)
+
+    def settle_inbox(self, session: Session, proof: str) -> None:
+        """Deliver what the session asked for before: it is calling again."""
+        for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
+            if delivery.rung == "inbox":
+                Ledger(self.tx).deliver(delivery, proof)
 
     def _settle_late(self, session: Session, ledger: Ledger, found: dict[str, Verdict]) -> None:
         """A proof that comes after the offer was given up still counts."""

@@ -139,7 +139,7 @@ class Messages(Service[M]):
         The next call, or the next hook, of the same session proves that it arrived. Whatever `limit` leaves out stays as it is.
         """
         deliveries, session = Deliveries[Sync](self._caller), Sessions[Sync](self._caller).known(self.tx.me.session)
-        deliveries.settle(session, (), fallback="its session's following call")
+        deliveries.settle_inbox(session, "its session's following call")
         found = deliveries.candidates(session.agent, limit=_limit(limit))
         offered = deliveries.put(session, "inbox", [(delivery, new_nonce()) for _, delivery in found])
         return Page(

@@ -97,7 +97,7 @@ class Turns(Joining[M]):
         if session is None or session.ended_at is not None:
             return False
         deliveries = Deliveries[Sync](self._caller)
-        deliveries.settle(session, [one for one in around.verdicts if one.found == "proved"], fallback="")
+        deliveries.settle(session, around.verdicts, fallback="")
         return bool(self.tx.value("deliveries.unsettled", recipient=session.agent, session=session.id))
 
     @verb
