@@ -24,10 +24,46 @@ def s10() -> list[Line]:
     rate, full = 1 / p50(sends["large"]), 1 / p50(sends["empty"])
     worst = max(sends["large"])
     return [
-        Line("S10", "claim p50, 100k waiting against 10k", ms(claim), ms(base), claim / base, "<=1.2", "D2", claim <= 1.2 * base),
-        Line("S10", "claim p99, 100k waiting against 10k", ms(tail), ms(tail_base), tail / tail_base, "<=2", "D2", tail <= 2 * tail_base),
-        Line("S10", "send, 100k waiting against empty", f"{rate:,.0f}/s", f"{full:,.0f}/s", rate / full, ">=0.9", "D2", rate >= 0.9 * full),
-        Line("S10", "send, slowest of 300 against p50", ms(worst), ms(1 / rate), worst * rate, "<=20", "D2", worst * rate <= 20),
+        Line(
+            "S10",
+            "claim p50, 100k waiting against 10k",
+            ms(claim),
+            ms(base),
+            claim / base,
+            "<=1.2",
+            "D2",
+            claim <= 1.2 * base,
+        ),
+        Line(
+            "S10",
+            "claim p99, 100k waiting against 10k",
+            ms(tail),
+            ms(tail_base),
+            tail / tail_base,
+            "<=2",
+            "D2",
+            tail <= 2 * tail_base,
+        ),
+        Line(
+            "S10",
+            "send, 100k waiting against empty",
+            f"{rate:,.0f}/s",
+            f"{full:,.0f}/s",
+            rate / full,
+            ">=0.9",
+            "D2",
+            rate >= 0.9 * full,
+        ),
+        Line(
+            "S10",
+            "send, slowest of 300 against p50",
+            ms(worst),
+            ms(1 / rate),
+            worst * rate,
+            "<=20",
+            "D2",
+            worst * rate <= 20,
+        ),
     ]
 
 

@@ -48,7 +48,9 @@ def s11() -> list[Line]:
         taken = interleaved({"bare": _run(BARE), "quiet": quiet, "mail": with_mail}, each=12)
     bare, silent, full = (p50(taken[name]) for name in ("bare", "quiet", "mail"))
     return [
-        Line("S11", "hook with nothing to do", ms(silent), ms(bare), silent / bare, "<=1.2", "D1", silent <= 1.2 * bare),
+        Line(
+            "S11", "hook with nothing to do", ms(silent), ms(bare), silent / bare, "<=1.2", "D1", silent <= 1.2 * bare
+        ),
         Line("S11", "hook with mail, in-process, send included", ms(full), ms(bare), full / bare, "stated", "D2", True),
     ]
 
@@ -79,4 +81,6 @@ def s14() -> list[Line]:
 
 
 def _run(words: list[str], environment: dict[str, str] | None = None) -> Callable[[], object]:
-    return lambda: subprocess.run(words, env=environment, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    return lambda: subprocess.run(
+        words, env=environment, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+    )

@@ -17,7 +17,9 @@ from roost.ids import new_id
 from roost.stores.sqlite import schema
 
 BODY = "m" * 500
-SETTINGS = "[limits]\nrate_agent = 10000\nrate_human = 10000\ninbox_messages_max = 2000000\ninbox_bytes_max = 8000000000\n"
+SETTINGS = (
+    "[limits]\nrate_agent = 10000\nrate_human = 10000\ninbox_messages_max = 2000000\ninbox_bytes_max = 8000000000\n"
+)
 
 
 @contextmanager
@@ -62,7 +64,14 @@ class Raw:
     def _row(self, number: int) -> dict[str, dict[str, object]]:
         message, hashed = new_id(), hashlib.sha256(b"%d" % number).digest()
         return {
-            "message": {"id": message, "number": number, "seq": number, "body": BODY, "body_hash": hashed, "thread": message},
+            "message": {
+                "id": message,
+                "number": number,
+                "seq": number,
+                "body": BODY,
+                "body_hash": hashed,
+                "thread": message,
+            },
             "delivery": {"message": message, "number": number, "seq": number, "rank": number},
             "event": {"seq": number, "object": message, "hash": hashed},
         }
@@ -96,7 +105,9 @@ def _inserts(connection: apsw.Connection) -> dict[str, str]:
     for table, changing in _CHANGING.items():
         values = []
         for _, name, kind, notnull, *_ in connection.execute(f"PRAGMA table_info({table})"):
-            fixed = _FIXED[table].get(name, (0 if kind == "INTEGER" else b"" if kind == "BLOB" else "") if notnull else None)
+            fixed = _FIXED[table].get(
+                name, (0 if kind == "INTEGER" else b"" if kind == "BLOB" else "") if notnull else None
+            )
             values.append(f":{name}" if name in changing else apsw.format_sql_value(fixed))
         made[table] = f"INSERT INTO {table} VALUES ({', '.join(values)})"
     return made

@@ -24,7 +24,16 @@ def s2() -> list[Line]:
     tail, tail_limit = p99(taken["roost"]), 2 * (p99(taken["raw"]) + ALLOWED_SECONDS)
     return [
         Line("S2", "send p50, limit = raw + 0.3 ms", ms(found), ms(limit), found / limit, "<=1", "D2", found <= limit),
-        Line("S2", "send p99, limit = 2 x (raw p99 + 0.3 ms)", ms(tail), ms(tail_limit), tail / tail_limit, "<=1", "D2", tail <= tail_limit),
+        Line(
+            "S2",
+            "send p99, limit = 2 x (raw p99 + 0.3 ms)",
+            ms(tail),
+            ms(tail_limit),
+            tail / tail_limit,
+            "<=1",
+            "D2",
+            tail <= tail_limit,
+        ),
     ]
 
 
@@ -43,4 +52,6 @@ def _batch(size: int, *, each: int) -> Line:
             {"roost": lambda: next(senders).messages.send_batch(drafts), "raw": lambda: bare.send(size)}, each=each
         )
     rate, most = size / p50(taken["roost"]), size / p50(taken["raw"])
-    return Line("S3", f"batch of {size}", f"{rate:,.0f}/s", f"{most:,.0f}/s", rate / most, ">=0.5", "D2", rate >= 0.5 * most)
+    return Line(
+        "S3", f"batch of {size}", f"{rate:,.0f}/s", f"{most:,.0f}/s", rate / most, ">=0.5", "D2", rate >= 0.5 * most
+    )

@@ -24,7 +24,9 @@ def main() -> int:
     try:
         environment = _environment(scratch)
         repository = _repository(scratch, environment)
-        print("Four scripted agents build a small feature. Each is a real process with real hooks; only the model is a script.")
+        print(
+            "Four scripted agents build a small feature. Each is a real process with real hooks; only the model is a script."
+        )
         _run(["roost", "init", "--yes", "--me", "ada"], repository, environment, quiet=True)
         failed = _agents(scratch, repository, environment)
         print(f"\nThe feature is built ({time.monotonic() - began:.0f} s). What happened to each message:\n")
@@ -117,5 +119,3 @@ def _run(words: list[str], folder: Path, environment: dict[str, str], *, quiet: 
 
 if __name__ == "__main__":
     sys.exit(main())
-
-

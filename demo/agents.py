@@ -32,7 +32,9 @@ def say(name: str, text: str) -> None:
 def planner(me: Client) -> None:
     """Open a channel, share out the work, ask, sleep until somebody asks, and close."""
     me.bash('roost channel create greeting --topic "a loud greeting"')
-    me.bash('roost send all "Join #greeting: we add greet(name, loud). builder: greet.py, tester: test_greet.py, writer: README.md"')
+    me.bash(
+        'roost send all "Join #greeting: we add greet(name, loud). builder: greet.py, tester: test_greet.py, writer: README.md"'
+    )
     say("planner", "opened #greeting and shared out the work")
     me.wait_for(r"builder is here")
     me.bash('roost send builder "Which arguments will greet take?" --type question --requires-ack')

@@ -115,7 +115,9 @@ class Client:
         if denied:
             raise Refused(denied)
         output = run()
-        self._write({"type": "user", "message": {"role": "user", "content": [{"type": "tool_result", "content": output}]}})
+        self._write(
+            {"type": "user", "message": {"role": "user", "content": [{"type": "tool_result", "content": output}]}}
+        )
         self._fire("PostToolBatch", tool_calls=[{**call, "tool_response": {"stdout": output}}])
         return output
 
@@ -134,7 +136,9 @@ class Client:
 
     def _woken(self, text: str) -> str:
         notice = f"<task-notification>\n{text}\n</task-notification>"
-        self._write({"type": "user", "origin": {"kind": "task-notification"}, "message": {"role": "user", "content": notice}})
+        self._write(
+            {"type": "user", "origin": {"kind": "task-notification"}, "message": {"role": "user", "content": notice}}
+        )
         self.heard.append(text)
         self._fire("UserPromptSubmit", prompt=notice)
         return text

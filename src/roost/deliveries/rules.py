@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from roost.deliveries.model import STAGES, Delivery, Hold, Stage, Verdict
 
-INLINE_MESSAGES_MAX = 5
-"""Whole messages for a session that just began; the rest is a list (DESIGN 3)."""
-OFFER_MESSAGES_MAX = 20
 EARLY_MS_MAX = 30_000
 """How long an offer may be missing from a transcript before it counts as lost."""
 
@@ -25,6 +22,14 @@ def hold_of(
     if not_before is not None and not_before > wall:
         return "not_before"
     return ""
+
+
+def is_overdue(delivery: Delivery, wall: int) -> bool:
+    """Say whether a delivery is expired by its time, whether or not that was written down.
+
+    One that is offered is not: it may have arrived already, and only the agent's side knows.
+    """
+    return delivery.state in ("held", "pending") and delivery.expires_at is not None and delivery.expires_at <= wall
 
 
 def used_up(attempts: int, offers_max: int) -> bool:
