@@ -9,12 +9,16 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from demo.account import account
+from roost.calling import person_joined
+from roost.connect import Project, connect
 
 AGENTS = ("planner", "builder", "tester", "writer")
 SECONDS_MAX = 60
+JOIN_SECONDS_MAX = 10
 
 
 def main() -> int:
@@ -24,14 +28,14 @@ def main() -> int:
     try:
         environment = _environment(scratch)
         repository = _repository(scratch, environment)
-        print(
-            "Four scripted agents build a small feature. Each is a real process with real hooks; only the model is a script."
-        )
+        print("Four scripted agents build a small feature: real processes, real hooks; only the model is a script.\n")
         _run(["roost", "init", "--yes", "--me", "ada"], repository, environment, quiet=True)
         failed = _agents(scratch, repository, environment)
-        print(f"\nThe feature is built ({time.monotonic() - began:.0f} s). What happened to each message:\n")
-        complete = account(repository, environment)
-        _run(["git", "log", "--oneline", "--no-decorate"], repository, environment)
+        _ada_reads(repository)
+        print(f"\nThe feature is built ({time.monotonic() - began:.0f} s):\n", flush=True)
+        _run(["git", "log", "--reverse", "--format=  %h %s"], repository, environment)
+        print("\nWhat happened to each message:\n")
+        complete = account(repository)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if failed:
@@ -78,10 +82,23 @@ def _agents(scratch: Path, repository: Path, environment: dict[str, str]) -> lis
         words = [sys.executable, "-m", "demo.agents", name, str(repository), str(state), sessions[name]]
         return subprocess.Popen(words, cwd=repository, env={**environment, "ROOST_AGENT": name})
 
-    running = {}
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    project = connect(repository)
+    try:
+        return _watched(start, running, project)
+    finally:
+        project.close()
+        for process in running.values():
+            process.kill()
+            process.wait()
+
+
+def _watched(
+    start: Callable[[str], subprocess.Popen[bytes]], running: dict[str, subprocess.Popen[bytes]], project: Project
+) -> list[str]:
     for name in reversed(AGENTS):  # the planner comes last: its first message is for all who are here
         running[name] = start(name)
-        _until_joined(name, repository, environment)
+        _until_joined(name, project)
     failed, deadline = [], time.monotonic() + SECONDS_MAX
     while running and time.monotonic() < deadline:
         for name, process in list(running.items()):
@@ -95,20 +112,30 @@ def _agents(scratch: Path, repository: Path, environment: dict[str, str]) -> lis
             elif status:
                 failed.append(f"{name} (exit {status})")
         time.sleep(0.1)
-    for name, process in running.items():
-        process.kill()
-        failed.append(f"{name} (not done after {SECONDS_MAX} s)")
-    return failed
+    return failed + [f"{name} (not done after {SECONDS_MAX} s)" for name in running]
 
 
-def _until_joined(name: str, repository: Path, environment: dict[str, str]) -> None:
-    words = ["roost", "who", "--json"]
-    for _ in range(100):
-        done = subprocess.run(words, cwd=repository, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode == 0 and f'"{name}"' in done.stdout:
+def _ada_reads(repository: Path) -> None:
+    """Stand in for the project's person, who looks into her inbox twice: the second look proves the first."""
+    project = connect(repository)
+    try:
+        ada = project.as_session(person_joined(project).id)
+        for item in ada.messages.inbox().items:
+            print(f"  ada      reads {item.message.ref} from {item.message.sender_name}")
+        ada.messages.inbox()
+    finally:
+        project.close()
+
+
+def _until_joined(name: str, project: Project) -> None:
+    deadline = time.monotonic() + JOIN_SECONDS_MAX
+    while time.monotonic() < deadline:
+        live = [session.agent for session in project.system().sessions.list()]
+        agent = next((one for one in project.system().agents.list() if one.name == name), None)
+        if agent is not None and agent.id in live:
             return
         time.sleep(0.1)
-    raise SystemExit(f"{name} did not join: {done.stdout}{done.stderr}")
+    raise SystemExit(f"{name} did not join within {JOIN_SECONDS_MAX} s")
 
 
 def _run(words: list[str], folder: Path, environment: dict[str, str], *, quiet: bool = False) -> None:

@@ -8,11 +8,11 @@ from roost.connect import connect
 from roost.deliveries.model import Delivery, Receipt
 from roost.messages.model import Message
 
-HEAD = ("message", "from", "to", "stored", "offered", "delivered", "acknowledged", "proof of delivery")
+HEAD = ("message", "from", "to", "stored", "offered", "delivered", "acknowledged", "proof")
 PREVIEW_CHARACTERS = 34
 
 
-def account(repository: Path, environment: dict[str, str]) -> bool:
+def account(repository: Path) -> bool:
     """Print one line per delivery; return whether every message reached its end or visibly waits."""
     project = connect(repository)
     try:
@@ -27,13 +27,16 @@ def account(repository: Path, environment: dict[str, str]) -> bool:
                 if delivery.state not in ("delivered", "acknowledged"):
                     missing.append(f"{message.ref} to {names[delivery.recipient]}: {delivery.state}")
         _print([HEAD, *rows])
-        broken = hub.history.verify()
+        log = hub.history.verify()
     finally:
         project.close()
-    print(f"\n{len(rows)} deliveries of {number} messages; the log verifies: {broken}")
+    problems = "no problem" if not log.problems else f"PROBLEMS: {log.problems}"
+    print(
+        f"\n{len(rows)} deliveries of {log.messages} messages accounted for; the log's {log.events} events verify: {problems}"
+    )
     for line in missing:
         print(f"MISSING  {line}")
-    return not missing
+    return not missing and not log.problems
 
 
 def _row(message: Message, delivery: Delivery, receipts: tuple[Receipt, ...], names: dict[str, str]) -> tuple[str, ...]:
@@ -48,9 +51,9 @@ def _row(message: Message, delivery: Delivery, receipts: tuple[Receipt, ...], na
         names[delivery.recipient],
         "yes",
         f"{len(offers)}x {offers[-1].rung}" if offers else "no",
-        "yes" if proofs else "no",
-        said[-1] if said else "-",
-        proofs[-1] if proofs else "-",
+        "yes" if proofs or said else "no",
+        "yes" if said else "-",
+        (proofs + said + ["-"])[0],
     )
 
 

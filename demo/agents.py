@@ -32,9 +32,8 @@ def say(name: str, text: str) -> None:
 def planner(me: Client) -> None:
     """Open a channel, share out the work, ask, sleep until somebody asks, and close."""
     me.bash('roost channel create greeting --topic "a loud greeting"')
-    me.bash(
-        'roost send all "Join #greeting: we add greet(name, loud). builder: greet.py, tester: test_greet.py, writer: README.md"'
-    )
+    plan = "we add greet(name, loud). builder: greet.py, tester: test_greet.py, writer: README.md"
+    me.bash(f'roost send all "Join #greeting: {plan}"')
     say("planner", "opened #greeting and shared out the work")
     me.wait_for(r"builder is here")
     me.bash('roost send builder "Which arguments will greet take?" --type question --requires-ack')
@@ -50,7 +49,6 @@ def planner(me: Client) -> None:
     say("planner", "was woken by tester: all green")
     me.prompt("Close the feature.")
     me.bash('roost send "#greeting" "Done: the feature is complete. Thank you."')
-    me.bash("roost ack $(roost inbox --json >/dev/null; echo m1) 2>/dev/null; true")
 
 
 def builder(me: Client) -> None:
@@ -81,7 +79,7 @@ def tester(me: Client) -> None:
         me.edit("greet.py", lambda old: old + "\n# reviewed by tester\n")
         raise AssertionError("the edit of a held file was not refused")
     except Refused as refusal:
-        say("tester", str(refusal).splitlines()[0])
+        say("tester", " ".join(str(refusal).splitlines()[:2]))
     me.bash('roost send builder "tester wants greet.py when you are done"')
     me.bash("roost lease wait greet.py --timeout 40")
     me.edit("greet.py", lambda old: old + "\n\n# reviewed by tester\n")
@@ -121,8 +119,9 @@ def main(name: str, folder: str, state: str, session: str) -> None:
     me.start("resume" if me.transcript.exists() else "startup")
     me.prompt(f"You are {name}. Build the greeting with the others.")
     SCRIPTS[name](me)
-    while any(me.answer(f"{name} is done.") for _ in range(1)):
-        pass
+    if name != "planner":
+        me.wait_for(r"Done: the feature is complete")
+    me.answer(f"{name} is done.")
     me.end()
 
 

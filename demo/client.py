@@ -1,7 +1,7 @@
 """A stand-in for a coding client and its model: it runs the hooks that `roost init` installed, as Claude Code does.
 
-Hooks are read from the settings in HOME, run by `sh` with the event on stdin, and what they add is written to a transcript in the
-client's own form. Only the model is missing: a script says what the agent does.
+Hooks are read from the settings in HOME and run by `sh` with the event on stdin; what they add goes to a transcript
+in the client's own form. Only the model is missing: a script says what the agent does.
 """
 
 from __future__ import annotations

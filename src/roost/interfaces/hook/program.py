@@ -86,8 +86,8 @@ def is_quiet(place: str, bell: str, event: bytes, raw: bytes) -> bool:
         return True  # before a tool no mail is given: the event after it does that
     if event in (b"Notification", b"PermissionRequest"):
         return True
-    if exists(f"{place}/bells/{bell}"):
-        return False
+    if exists(f"{place}/bells/{bell}") or (b"git" in raw and b"commit" in raw):
+        return False  # a commit ends the leases of what it holds
     try:
         return 0 <= time.time() - posix.stat(f"{place}/looks/{bell}").st_mtime < LOOK_EVERY_SECONDS
     except OSError:
