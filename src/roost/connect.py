@@ -18,7 +18,7 @@ from roost.sessions.model import SYSTEM, Me
 from roost.sessions.service import identify
 from roost.stores.base import Tx
 from roost.stores.sqlite.store import SqliteStore
-from roost.verbs import Async, InThread, Local, Sync
+from roost.verbs import Async, InThread, InTx, Local, Sync
 from roost.wakeups.base import Silent, Wakeups
 from roost.wakeups.local import Bells
 
@@ -89,7 +89,16 @@ class Project:
         self.store.close()
 
     def _caller(self, who: Callable[[Tx], Me]) -> Local:
-        return Local(self.store, self.wakeups, who)
+        return Local(self.store, self.wakeups, who, duties=_do_what_is_due)
+
+
+def _do_what_is_due(tx: Tx) -> None:
+    from roost.duties.due import is_anything_due
+
+    if tx.config.features.in_transaction_duties and is_anything_due(tx):
+        from roost.duties.service import Duties  # a command with nothing to do does not pay for its imports
+
+        Duties[Sync](InTx(tx)).tick()
 
 
 def open(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:

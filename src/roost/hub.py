@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from roost.briefings.service import Briefings
     from roost.channels.service import Channels
     from roost.deliveries.service import Deliveries
+    from roost.duties.service import Duties
     from roost.history.service import History
     from roost.leases.service import Leases
     from roost.messages.service import Messages
     from roost.operations.service import Operations
     from roost.sessions.service import Sessions
+    from roost.status.service import Statuses
     from roost.turns.service import Turns
 
 
@@ -89,6 +91,18 @@ class Hub(Generic[M]):
         from roost.turns.service import Turns
 
         return Turns(self._caller)
+
+    @property
+    def duties(self) -> Duties[M]:
+        from roost.duties.service import Duties
+
+        return Duties(self._caller)
+
+    @property
+    def status(self) -> Statuses[M]:
+        from roost.status.service import Statuses
+
+        return Statuses(self._caller)
 
     def close(self) -> None:
         """Close the store. What was answered is stored already."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,8 @@ from roost.clients.claude import hooktable, jsontext, settings
 from roost.clients.claude.settings import Entries
 from roost.errors import BadSettings
 
-COMMAND = hooktable.own_command(Path("/home/jo"))
 WANTED = Entries(
-    hooks=hooktable.groups(COMMAND), rules=settings.RULES, writable=(settings.writable_root("/work area/p/.roost"),)
+    hooks=hooktable.groups(), rules=settings.RULES, writable=(settings.writable_root("/work area/p/.roost"),)
 )
 
 THEIRS = """{
@@ -83,7 +81,7 @@ def test_everything_of_other_people_keeps_its_place_and_its_bytes() -> None:
     installed = settings.add(THEIRS, WANTED)
     ours = iter(installed)
     assert all(character in ours for character in THEIRS)  # nothing was taken or moved, only put between
-    assert '"permissions": { "allow": ["Bash(ls *)", "Bash(roost send *)", ' in installed
+    assert '"permissions": { "allow": ["Bash(ls *)", "Bash(roost ack *)", ' in installed
     assert installed.endswith('"zoom": 1.50e1,\n' + installed[installed.index('    "sandbox"') :])
 
 
@@ -114,26 +112,19 @@ def test_a_handler_that_somebody_put_into_our_group_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
+    "handler",
     [
-        "echo /home/jo/.local/share/roost/hook claude",
-        "/home/jo/.local/share/roost/hook claude && rm -rf x",
-        "/home/jo/.local/share/roost/hook claude 'and more'",
-        "/home/jo/.local/share/roost/hook",
-        "/home/jo/.local/share/roost/hooks claude",
-        hooktable.SHARED_COMMAND + " && beep",
-        "'unclosed",
-        "",
+        {"type": "command", "command": hooktable.COMMAND + " && beep"},
+        {"type": "command", "command": "beep; " + hooktable.WAIT_COMMAND},
+        {"type": "command", "command": ["~/.local/share/roost/hook"]},
+        {"type": "prompt", "command": hooktable.COMMAND},
+        {"type": "command"},
+        hooktable.COMMAND,
     ],
 )
-def test_a_command_of_somebody_elses_is_not_ours(command: str) -> None:
-    assert not hooktable.is_ours({"type": "command", "command": command})
-
-
-@pytest.mark.parametrize("home", ["/home/jo", "/home/jo o'neill", "/home/new\nline", '/q"uote', "/$HOME"])
-def test_our_command_is_known_whoever_installed_it(home: str) -> None:
-    assert hooktable.is_ours({"type": "command", "command": hooktable.own_command(Path(home))})
-    assert hooktable.is_ours({"type": "command", "command": hooktable.SHARED_COMMAND + " wait"})
+def test_a_handler_that_is_not_exactly_ours_stays(handler: object) -> None:
+    text = json.dumps({"hooks": {"Stop": [{"hooks": [handler]}, handler]}})
+    assert settings.remove(text) == text
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ EVERYBODY = "all"
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel; `joined` says whether the caller is a member, `members` lists their names only where one channel was asked for.
+    """One channel; `joined` says whether the caller is in it.
 
-    Times are milliseconds on the store clock. `created_by` is a name, '' for the channel that is built in.
+    `members` are names, and filled in only where one channel was asked for. Times are milliseconds on the store clock.
+    `created_by` is a name, '' for the channel that is built in.
     """
 
     name: str

@@ -73,7 +73,7 @@ class Channels(Service[M]):
 
     @query
     def list(self, *, mine: bool = False, closed: bool = False) -> tuple[Channel, ...]:
-        """Return the channels by name with their member counts, `all` first: all open ones, only the caller's, or closed too."""
+        """Return the channels with their member counts, `all` first: open, only the caller's, or closed too."""
         found = self.tx.all(Channel, "channels.list", me=self.tx.me.agent, closed=closed)
         found.insert(0, self._everybody())
         return tuple(channel for channel in found if channel.joined or not mine)

@@ -149,6 +149,22 @@ class Ledger:
             self.end(dependent, "cancelled", f"it waited for m{delivery.number}, which is {state}")
         closing.after_failure(self, delivery, state, reason)
 
+    def expire_if_due(self, delivery: Delivery) -> bool:
+        """End a delivery whose time passed before it was offered; say whether it was one."""
+        due = rules.is_overdue(delivery, self.tx.wall)
+        if due:
+            self.end(delivery, "expired", "its time passed")
+        return due
+
+    def remind(self, delivery: Delivery, *, done: int, next_at: int | None, ring: bool) -> None:
+        """Note a step about a missing acknowledgement: with `ring` a reminder to the recipient, else one to the sender."""
+        nudge = delivery.nudge or ring
+        self.tx.run("deliveries.set_reminder", _key(delivery), reminders=done, remind_at=next_at, nudge=nudge)
+        self._record("delivery.reminded" if ring else "delivery.escalated", delivery, step=done)
+        if ring:
+            self.receipt(delivery, "reminded", f"reminder {done}")
+            self.ring(delivery.recipient)
+
     def revive(self, delivery: Delivery) -> None:
         """Bring an ended delivery back into the queue because somebody asked for it."""
         self.tx.run("deliveries.mailbox_add", agent=delivery.recipient, count=1, bytes=delivery.size)

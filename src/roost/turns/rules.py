@@ -11,7 +11,8 @@ TURN_SPARE = 1
 """Stops that are left to other people's hooks before the client's own cap ends the chain."""
 START_MESSAGES_MAX = 5
 START_MAIL_BYTES = 5_000
-"""Mail beside a briefing: both together stay under what one injection may hold."""
+START_BYTES_MAX = 8_000
+"""Mail and briefing together, which is what one injection may hold."""
 
 _STATES: dict[EventKind, tuple[State, Mark]] = {
     "start": ("idle", "idle"),

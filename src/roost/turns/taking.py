@@ -215,12 +215,14 @@ class Taking:
         return TurnReply(context="\n\n".join(part for part in parts if part) or None)
 
     def _briefed(self, session: Session, agent: Agent) -> TurnReply:
+        from roost.briefings.rules import BRIEFING_BYTES_MAX
         from roost.briefings.service import Briefings
 
-        briefing = Briefings[Sync](self.service._caller).briefing(session, git=self.around.git)
         letters = mail.offer_mail(
             self.service, session, rules.rung_of(self.event), whole_max=rules.START_MESSAGES_MAX, limit=rules.START_MAIL_BYTES
         )
+        room = min(BRIEFING_BYTES_MAX, rules.START_BYTES_MAX - len("\n\n".join((*self.notes, letters)).encode()))
+        briefing = Briefings[Sync](self.service._caller).briefing(session, git=self.around.git, limit=room)
         parts = (*self.notes, briefing, letters)
         title = agent.name if self.tx.config.features.window_title else None
         env = {"ROOST_SESSION": session.id, "ROOST_AGENT_NAME": agent.name}

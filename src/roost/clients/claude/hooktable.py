@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,8 +15,9 @@ Group = dict[str, Any]
 EDIT_TOOLS = "Edit|MultiEdit|Write|NotebookEdit"
 SHELL_TOOL = "Bash"
 
-WAIT = "wait"
-"""The word after the command that makes it a waiter."""
+COMMAND = f"[ ! -x ~/{launcher.PLACE} ] || ~/{launcher.PLACE} {CLIENT}"
+"""One for every settings file: a client runs equal commands of two files once. Silent where Roost is not installed."""
+WAIT_COMMAND = f"{COMMAND} wait"
 
 # Seconds. The hook program ends itself long before; these are for a machine that stands still. A waiter sits beside an
 # idle session, and what outlives it cannot be woken until its next event: an evening and a night are not too long.
@@ -53,44 +52,26 @@ FALLBACK = Hook("PostToolUse")
 """Takes the place of PostToolBatch in a client that does not know that event."""
 
 
-def groups(command: str, *, batch: bool = True) -> dict[str, list[Group]]:
-    """Return the client's `hooks` settings, in which each handler is `command`, and a waiter `command` and `wait`."""
+def groups(*, batch: bool = True) -> dict[str, list[Group]]:
+    """Return the client's `hooks` settings; without `batch` for a client that has no PostToolBatch."""
     made: dict[str, list[Group]] = {}
     for hook in TABLE:
         used = FALLBACK if hook.event == "PostToolBatch" and not batch else hook
-        made.setdefault(used.event, []).append(_group(used, command))
+        made.setdefault(used.event, []).append(_group(used))
     return made
 
 
-def own_command(home: Path) -> str:
-    """Return the command for this user's own settings: an absolute path, which no environment can turn elsewhere."""
-    return f"{shlex.quote(str(launcher.path(home)))} {CLIENT}"
-
-
-SHARED_COMMAND = f'[ ! -x "$HOME/{launcher.PLACE}" ] || "$HOME/{launcher.PLACE}" {CLIENT}'
-"""The command for settings that several people share; silent where Roost is not installed."""
-
-
 def is_ours(handler: object) -> bool:
-    """Tell whether a handler in a settings file is one of Roost's, whoever's home it names."""
-    if not isinstance(handler, dict) or handler.get("type") != "command":
-        return False
-    command = handler.get("command")
-    if not isinstance(command, str):
-        return False
-    if command in {SHARED_COMMAND, f"{SHARED_COMMAND} {WAIT}"}:
-        return True
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return False
-    return words[1:] in ([CLIENT], [CLIENT, WAIT]) and words[0].endswith(f"/{launcher.PLACE}")
+    """Tell whether a handler in a settings file is one of Roost's."""
+    return (
+        isinstance(handler, dict)
+        and handler.get("type") == "command"
+        and handler.get("command") in (COMMAND, WAIT_COMMAND)
+    )
 
 
-def _group(hook: Hook, command: str) -> Group:
-    handlers: list[dict[str, Any]] = [{"type": "command", "command": command, "timeout": hook.seconds}]
+def _group(hook: Hook) -> Group:
+    handlers: list[dict[str, Any]] = [{"type": "command", "command": COMMAND, "timeout": hook.seconds}]
     if hook.waits:
-        handlers.append(
-            {"type": "command", "command": f"{command} {WAIT}", "asyncRewake": True, "timeout": WAIT_SECONDS}
-        )
+        handlers.append({"type": "command", "command": WAIT_COMMAND, "asyncRewake": True, "timeout": WAIT_SECONDS})
     return {"matcher": hook.matcher, "hooks": handlers} if hook.matcher else {"hooks": handlers}

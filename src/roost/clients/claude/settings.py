@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from roost.errors import BadSettings
 VERBS = ("send", "inbox", "read", "reply", "ack", "who", "lease", "activity")
 """What an agent may run without asking: its own mail and leases, nothing that changes the project for others."""
 
-RULES = tuple(f"Bash(roost {verb} *)" for verb in VERBS)
+RULES = tuple(sorted(f"Bash(roost {verb} *)" for verb in VERBS))
 """Permission rules; a star after a space also matches the bare verb."""
 
 EMPTY = "{}\n"
@@ -48,11 +49,11 @@ def find(text: str, before: str | None = None) -> Entries:
 
     Raises BadSettings if the text is no settings file.
     """
-    data, theirs = _load(text), _load(before)
+    data, theirs = load(text), load(before)
     return Entries(
         hooks={event: ours for event, groups in _object(data, "hooks").items() if (ours := _our_groups(groups))},
-        rules=tuple(_new(ALLOW, data, theirs, RULES.__contains__)),
-        writable=tuple(_new(WRITABLE, data, theirs, lambda path: _WORKDIR.fullmatch(path) is not None)),
+        rules=_new(ALLOW, data, theirs, RULES.__contains__),
+        writable=_new(WRITABLE, data, theirs, lambda path: _WORKDIR.fullmatch(path) is not None),
     )
 
 
@@ -74,8 +75,8 @@ def remove(text: str, before: str | None = None) -> str:
 
     What stood in `before`, the file as it was without us, stays, empty or not.
     """
-    made, theirs = text, _load(before)
-    for event, groups in _object(_load(text), "hooks").items():
+    made, theirs = text, load(before)
+    for event, groups in _object(load(text), "hooks").items():
         if _our_groups(groups):
             made = _remove_hooks(made, event)
             made = _prune(made, ("hooks", event), theirs)
@@ -88,7 +89,7 @@ def remove(text: str, before: str | None = None) -> str:
 
 def is_empty(text: str) -> bool:
     """Tell whether the settings hold nothing."""
-    return _load(text) == {}
+    return load(text) == {}
 
 
 def at(data: Any, path: jsontext.Path) -> Any:
@@ -116,7 +117,7 @@ def _append(text: str, path: jsontext.Path, values: list[Any]) -> str:
     return text
 
 
-def _load(text: str | None) -> dict[str, Any]:
+def load(text: str | None) -> dict[str, Any]:
     """Return the settings; a missing file and an empty one, which the client takes too, hold none."""
     return jsontext.load(text) if text is not None and text.strip() else {}
 
@@ -152,12 +153,10 @@ def _our_groups(groups: Any) -> list[Group]:
     return found
 
 
-def _new(path: jsontext.Path, data: Any, theirs: Any, is_ours: Any) -> list[str]:
-    old = at(theirs, path)
-    kept = old if isinstance(old, list) else []
-    found = at(data, path)
-    values = found if isinstance(found, list) else []
-    return [value for value in values if isinstance(value, str) and is_ours(value) and value not in kept]
+def _new(path: jsontext.Path, data: Any, theirs: Any, is_ours: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return what is ours of the list at `path`, in no order but a fixed one."""
+    kept, found = (value if isinstance(value := at(one, path), list) else [] for one in (theirs, data))
+    return tuple(sorted({value for value in found if isinstance(value, str) and is_ours(value) and value not in kept}))
 
 
 def _remove_hooks(text: str, event: str) -> str:

@@ -23,12 +23,13 @@ def show_message(
     *,
     to: Sequence[str] = (),
     whole: bool = False,
+    answers: str = "",
     indent: str = "",
     notes: Sequence[str] = (),
 ) -> None:
-    """Print a message: when, who, to whom, what it is about, its body."""
+    """Print a message: when, who, to whom, what it is about, its body; `answers` names the one that it answers."""
     genuine = cli.hub.messages.verified(message.id)
-    cli.out.line(indent, *_head(cli, message, to, genuine))
+    cli.out.line(indent, *_head(cli, message, to, genuine, answers))
     for note in notes:
         cli.out.line(indent, "  ", (note, "dim"))
     most = len(message.body) if whole else SHOWN_CHARACTERS_MAX
@@ -37,13 +38,13 @@ def show_message(
         cli.out.line(indent, f"  {len(message.body) - most:,} more characters: roost read {message.ref}")
 
 
-def _head(cli: Cli, message: Message, to: Sequence[str], genuine: bool) -> list[Part]:
+def _head(cli: Cli, message: Message, to: Sequence[str], genuine: bool, answers: str) -> list[Part]:
     when = clock_of_wall(message.wall, cli.moment)
     parts: list[Part] = [(f"{when} ", "dim"), (message.ref, "cyan"), " "]
     parts += [(message.sender_name, "bold")] if genuine else [(f"unknown, claims to be {message.sender_name}", "red")]
     parts.append(f" → {audience(message, to)}" if to or message.channel else "")
-    for fact in _facts(message):
-        parts.append(f"  {fact}")
+    parts.append((f"  ↳ {answers}", "cyan") if answers else "")
+    parts += [f"  {fact}" for fact in _facts(message)]
     if message.subject:
         parts += ["  ", (message.subject, "bold")]
     if not genuine:

@@ -81,7 +81,8 @@ CREATE INDEX delivery_held ON delivery (project, recipient) WHERE state = 'held'
 CREATE INDEX delivery_offered ON delivery (project, session) WHERE state = 'offered';
 CREATE INDEX delivery_recipient ON delivery (project, recipient, seq);
 CREATE INDEX delivery_expiring ON delivery (project, expires_at)
-    WHERE expires_at IS NOT NULL AND state IN ('held', 'pending', 'offered');
+    WHERE expires_at IS NOT NULL AND state IN ('held', 'pending');
+CREATE INDEX delivery_not_before ON delivery (project, not_before) WHERE state = 'held' AND hold = 'not_before';
 CREATE INDEX delivery_reminding ON delivery (project, remind_at) WHERE remind_at IS NOT NULL;
 CREATE INDEX delivery_untold ON delivery (project, message) WHERE told = 0;
 CREATE INDEX delivery_dead ON delivery (project, seq) WHERE state = 'dead';

@@ -113,11 +113,8 @@ WHERE project = :project AND message = :message AND recipient = :recipient;
 -- name: read
 UPDATE delivery SET read_at = coalesce(read_at, :now) WHERE project = :project AND message = :message AND recipient = :recipient;
 
--- name: set_told
-UPDATE delivery SET told = 1 WHERE project = :project AND message = :message AND recipient = :recipient;
-
 -- name: set_reminder
-UPDATE delivery SET reminders = :reminders, remind_at = :remind_at, nudge = :nudge, told = :told
+UPDATE delivery SET reminders = :reminders, remind_at = :remind_at, nudge = :nudge
 WHERE project = :project AND message = :message AND recipient = :recipient;
 
 -- name: nudges
@@ -150,23 +147,11 @@ SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires
     remind_at, reminders, told, nudge, last_error
 FROM delivery WHERE project = :project AND state = 'dead' ORDER BY seq DESC LIMIT :limit;
 
--- name: expiring
-SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
-    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
-    remind_at, reminders, told, nudge, last_error
-FROM delivery WHERE project = :project AND expires_at <= :wall AND state IN ('held', 'pending', 'offered') LIMIT :limit;
-
 -- name: reminding
 SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
     epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
     remind_at, reminders, told, nudge, last_error
 FROM delivery WHERE project = :project AND remind_at <= :now LIMIT :limit;
-
--- name: untold
-SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
-    epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
-    remind_at, reminders, told, nudge, last_error
-FROM delivery WHERE project = :project AND told = 0 LIMIT :limit;
 
 -- name: dependents
 -- The deliveries that wait for a message.

@@ -1,0 +1,85 @@
+-- name: looked
+SELECT seq FROM looked WHERE project = :project AND agent = :agent;
+
+-- name: put_looked
+-- Remember up to which event somebody looked; a look never goes back.
+INSERT INTO looked (project, agent, seq) VALUES (:project, :agent, :seq)
+ON CONFLICT (project, agent) DO UPDATE SET seq = max(seq, :seq);
+
+-- name: project_name
+SELECT name FROM project WHERE id = :project;
+
+-- name: ended
+-- Sessions that ended after an event, newest first.
+SELECT s.id AS session, a.name AS agent, s.client, s.end_reason AS reason, e.at,
+    EXISTS (SELECT 1 FROM session n WHERE n.project = s.project AND n.agent = s.agent AND n.ended_at IS NULL) AS back
+FROM event e JOIN session s ON s.project = e.project AND s.id = e.object
+    JOIN agent a ON a.project = s.project AND a.id = s.agent
+WHERE e.project = :project AND e.kind = 'session.ended' AND e.seq > :after ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: freed
+-- Leases that ended after an event without having been given back, newest first.
+SELECT e.object AS what, coalesce(a.name, '') AS agent, substr(e.kind, 7) AS why, e.at
+FROM event e LEFT JOIN agent a ON a.project = e.project AND a.id = e.data ->> '$.agent'
+WHERE e.project = :project AND e.kind IN ('lease.expired', 'lease.orphaned', 'lease.revoked', 'lease.restored')
+    AND e.seq > :after ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: refused
+-- Edits that were refused after an event, newest first.
+SELECT a.name AS agent, coalesce(e.data -> '$.files', '[]') AS files, coalesce(e.data -> '$.command', '[]') AS command, e.at
+FROM event e JOIN session s ON s.project = e.project AND s.id = e.object
+    JOIN agent a ON a.project = s.project AND a.id = s.agent
+WHERE e.project = :project AND e.kind = 'edit.refused' AND e.seq > :after ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: lost
+-- Mail that ended undelivered after an event, newest first; what its own sender took back is no loss.
+SELECT m.number, coalesce(f.name, 'roost') AS sender, coalesce(t.name, '') AS recipient, substr(e.kind, 10) AS state,
+    e.data ->> '$.reason' AS reason, e.at
+FROM event e JOIN message m ON m.project = e.project AND m.id = e.object
+    LEFT JOIN agent f ON f.project = m.project AND f.id = m.sender
+    LEFT JOIN agent t ON t.project = e.project AND t.id = e.data ->> '$.recipient'
+WHERE e.project = :project AND e.kind IN ('delivery.dead', 'delivery.expired', 'delivery.cancelled')
+    AND e.seq > :after AND NOT (e.kind = 'delivery.cancelled' AND e.actor = m.sender) ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: count_after
+-- How many events of these kinds there are after an event.
+SELECT count(*) FROM event WHERE project = :project AND seq > :after AND kind IN (SELECT value FROM json_each(:kinds));
+
+-- name: waiting
+-- How much mail is on its way to each agent.
+SELECT a.name AS name, a.id AS id, count(*) AS count, coalesce(max(a.retired_at), 0) > 0 AS retired
+FROM (
+    SELECT recipient FROM delivery WHERE project = :project AND state = 'pending'
+    UNION ALL SELECT recipient FROM delivery WHERE project = :project AND state = 'held'
+    UNION ALL SELECT recipient FROM delivery WHERE project = :project AND state = 'offered') d
+    JOIN agent a ON a.project = :project AND a.id = d.recipient
+GROUP BY a.id ORDER BY a.name;
+
+-- name: queue
+-- How much mail of each priority is on its way, by state.
+SELECT m.priority AS priority, d.state AS state, count(*) AS count
+FROM (
+    SELECT message, state FROM delivery WHERE project = :project AND state = 'pending'
+    UNION ALL SELECT message, state FROM delivery WHERE project = :project AND state = 'held'
+    UNION ALL SELECT message, state FROM delivery WHERE project = :project AND state = 'offered') d
+    JOIN message m ON m.project = :project AND m.id = d.message
+GROUP BY m.priority, d.state ORDER BY m.priority DESC;
+
+-- name: count_dead
+SELECT count(*) FROM delivery WHERE project = :project AND state = 'dead';
+
+-- name: events
+-- How many events of each kind the log holds.
+SELECT kind AS name, count(*) AS count FROM event WHERE project = :project GROUP BY kind ORDER BY kind;
+
+-- name: deliveries
+SELECT state AS name, count(*) AS count FROM delivery WHERE project = :project GROUP BY state ORDER BY state;
+
+-- name: compactions
+SELECT count(*) FROM event WHERE project = :project AND kind = 'session.context' AND data ->> '$.reason' LIKE '%compacted%';
+
+-- name: arrivals
+-- By which rung the newest delivered messages arrived, and how long it took, ms. Ids of messages grow with time.
+SELECT d.rung AS rung, d.delivered_at - m.sent_at AS ms
+FROM delivery d JOIN message m ON m.project = d.project AND m.id = d.message
+WHERE d.project = :project AND d.delivered_at IS NOT NULL ORDER BY d.message DESC LIMIT :limit;
