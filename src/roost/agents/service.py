@@ -9,7 +9,7 @@ import msgspec
 from roost.agents.model import Agent, Alias, AliasKind, Kind, Profile
 from roost.errors import AlreadyExists, Forbidden, UnknownAgent
 from roost.ids import new_id
-from roost.names import check_name, fold_alias, suggest
+from roost.names import check_name, fold_alias, slug, suggest
 from roost.verbs import M, Service, Sync, query, verb
 
 
@@ -101,8 +101,7 @@ class Agents(Service[M]):
         able = agent.capabilities if capabilities is None else checked_capabilities(capabilities)
         changed = msgspec.structs.replace(agent, profile=profile, capabilities=able)
         self.tx.run("agents.update", changed)
-        if role:
-            self._put_alias(agent, role, "role")
+        self._put_role(agent, profile.role)
         self.tx.record("agent.changed", agent.id, {"capabilities": list(able), "role": profile.role})
         return changed
 
@@ -138,6 +137,12 @@ class Agents(Service[M]):
         self.tx.run("agents.update", retired)
         self.tx.record("agent.retired", agent.id, {"name": agent.name})
         return retired
+
+    def _put_role(self, agent: Agent, role: str) -> None:
+        """Let a role be an address (`test engineer`: `test-engineer`) while only one agent has it."""
+        alias = slug(role) if role else None
+        if alias is not None and self.find(alias) is None:
+            self._put_alias(agent, alias, "role")
 
     def _put_alias(self, agent: Agent, alias: str, kind: AliasKind) -> None:
         folded = fold_alias(alias)
