@@ -111,13 +111,12 @@ def examine(site: Site, path: Path) -> Before:
         known = record is not None
     except ValueError:
         kept, known = None, False
+    text = _text(now, path)
     if record and known and digest(now) == record.after:
         return Before(now=now, without=kept, record=record)
-    text = _text(now, path)
-    try:
-        without = settings.remove(text, _maybe_text(kept, path) if known else None)
-    except BadSettings as error:
-        raise _of_file(error, path) from error
+    if not known and not settings.find(text).hooks:
+        return Before(now=now, without=now, record=record)  # rules like ours may be anybody's
+    without = settings.remove(text, _maybe_text(kept, path) if known else None)
     gone = record is not None and known and kept is None and settings.is_empty(without)
     return Before(now=now, without=None if gone else without.encode(), record=record)
 
