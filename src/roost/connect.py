@@ -23,7 +23,9 @@ from roost.wakeups.base import Silent, Wakeups
 from roost.wakeups.local import Bells
 
 if TYPE_CHECKING:
+    from roost.briefings.model import GitFacts
     from roost.clock import Clock
+    from roost.runtimes.worktree import Worktree
 
 MEMORY = ":memory:"
 
@@ -117,3 +119,22 @@ async def aopen(path: str | os.PathLike[str] | None = None, *, as_: str = "", ta
 
     hub = await asyncio.to_thread(open, path, as_=as_, takeover=takeover)
     return Hub(InThread(hub._caller), hub.close)
+
+
+def bells_of(place: str) -> Bells:
+    """Return the bells in a `.roost` folder; opening its store is not needed to ring one or take it down."""
+    return Bells(Path(place) / "bells")
+
+
+def worktree_of(folder: str) -> Worktree:
+    """Return the checkout around a folder."""
+    from roost.runtimes import worktree
+
+    return worktree.worktree_of(folder)
+
+
+def git_facts(folder: str) -> GitFacts:
+    """Return what a briefing shows of the repository around a folder."""
+    from roost.runtimes import git
+
+    return git.facts(folder)

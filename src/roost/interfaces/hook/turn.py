@@ -11,19 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
 import msgspec
 
 from roost.briefings.model import GitFacts
 from roost.clients.base import Client, Offer, Output, Unreadable
 from roost.clients.named import named
-from roost.connect import Project, connect
+from roost.connect import Project, bells_of, connect, git_facts, worktree_of
 from roost.deliveries.envelope import marker
 from roost.deliveries.model import Verdict
 from roost.errors import RoostError
 from roost.interfaces.hook.journal import complain, count
 from roost.turns.model import ClientEvent, Surroundings, TurnReply, Watch
-from roost.wakeups.local import Bells
 
 BUDGET_SECONDS = 0.4
 START_BUDGET_SECONDS = 2.0
@@ -61,7 +59,7 @@ def turn(place: str, client_name: str, bell: str, raw: bytes, environ: Mapping[s
 
 
 def _taken(place: str, client: Client, event: ClientEvent, bell: str) -> Output:
-    bells = Bells(Path(place) / "bells")
+    bells = bells_of(place)
     if bell:
         bells.take_down(bell)  # before looking, so that one rung meanwhile stays
     project = open_project(place)
@@ -94,8 +92,6 @@ def open_project(place: str) -> Project:
 
 def surroundings(project: Project, client: Client, event: ClientEvent) -> Surroundings:
     """Look at everything around an event that the verb needs to know."""
-    from roost.runtimes.worktree import worktree_of
-
     watch = project.system().turns.watch(event.client, event.client_session)
     verdicts, offset = read_proofs(client, event.transcript or watch.transcript, watch)
     tree = worktree_of(event.cwd)
@@ -114,9 +110,7 @@ def _git(event: ClientEvent) -> GitFacts:
     """What a briefing or checkpoint shows of the repository; other events do not pay for it."""
     if event.kind not in ("start", "compacting"):
         return GitFacts()
-    from roost.runtimes.git import facts
-
-    return facts(event.cwd)
+    return git_facts(event.cwd)
 
 
 def read_proofs(client: Client, transcript: str, watch: Watch) -> tuple[tuple[Verdict, ...], int]:

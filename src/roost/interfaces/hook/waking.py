@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from roost.clients.named import named
+from roost.connect import bells_of
 from roost.interfaces.hook.turn import open_project, read_proofs
 from roost.turns.model import Surroundings
-from roost.wakeups.local import Bells
 
 
 def wake(place: str, client_name: str, bell: str, rung_at: int) -> str:
     """Return the mail that is to wake an idle session, now offered to it; '' if nothing may."""
     session = bell.removeprefix(f"{client_name}-")
-    bells = Bells(Path(place) / "bells")
+    bells = bells_of(place)
     bells.take_down(bell)
     project = open_project(place)
     try:
