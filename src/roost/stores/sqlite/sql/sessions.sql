@@ -81,7 +81,14 @@ VALUES (:project, :session, :kind, :address, :now, NULL, NULL, '')
 ON CONFLICT (project, session, kind) DO UPDATE SET address = :address;
 
 -- name: endpoint_worked
-UPDATE endpoint SET worked_at = :now WHERE project = :project AND session = :session AND kind = :kind;
+-- A way by which a message was proved to arrive; known from the first proof on.
+INSERT INTO endpoint (project, session, kind, address, ready_at, worked_at, failed_at, last_error)
+VALUES (:project, :session, :kind, '', :now, :now, NULL, '')
+ON CONFLICT (project, session, kind) DO UPDATE SET worked_at = :now;
+
+-- name: newest_of_client
+-- When a session of this client last gave a sign that reached the store.
+SELECT max(beat_at) FROM session WHERE project = :project AND client = :client;
 
 -- name: endpoints
 SELECT session, kind, address, ready_at, worked_at, failed_at, last_error
