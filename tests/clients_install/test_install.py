@@ -13,11 +13,13 @@ from hypothesis import given
 
 from roost.clients import changes, launcher
 from roost.clients.claude import hooktable, install, settings
-from roost.clients.claude.check import Part, check
+from roost.clients.claude.check import check
 from roost.clients.claude.install import Scope, Site
 from roost.errors import BadSettings, SettingsChanged
 
 from .test_settings import THEIRS, files
+
+SANDBOXED = '{"sandbox": {"enabled": true}}'
 
 
 @pytest.fixture
@@ -28,7 +30,8 @@ def site(tmp_path: Path) -> Site:
 def make_site(folder: Path) -> Site:
     (folder / "home").mkdir()
     (folder / "work").mkdir()
-    return Site.of({"HOME": str(folder / "home")}, folder / "work")
+    home = folder / "home"
+    return Site(home=home, config=home / ".claude", project=folder / "work", managed=folder / "managed.json")
 
 
 def put(path: Path, text: str) -> Path:
@@ -55,11 +58,7 @@ def uninstall(site: Site, scope: Scope = "user") -> None:
 
 
 def states(site: Site, scope: Scope = "user") -> dict[str, str]:
-    return {part.name: part.state for part in parts(site, scope)}
-
-
-def parts(site: Site, scope: Scope = "user") -> tuple[Part, ...]:
-    return check(site, scope, managed=site.home / "managed.json")
+    return {part.name: part.state for part in check(site, scope)}
 
 
 @given(files())
@@ -91,13 +90,21 @@ def test_a_second_init_changes_nothing(site: Site) -> None:
 
 
 def test_a_second_project_adds_its_folder_and_keeps_the_first(site: Site) -> None:
-    put(site.settings("user"), THEIRS)
+    put(site.settings("user"), SANDBOXED)
     init(site, writable=Path("/a/.roost"))
     init(site, writable=Path("/b/.roost"))
     written = settings.load(site.settings("user").read_text())
     assert written["sandbox"]["filesystem"]["allowWrite"] == ["//a/.roost", "//b/.roost"]
     uninstall(site)
-    assert site.settings("user").read_text() == THEIRS
+    assert site.settings("user").read_text() == SANDBOXED
+
+
+def test_without_a_sandbox_no_folder_is_named(site: Site) -> None:
+    init(site, writable=Path("/a/.roost"))
+    assert "sandbox" not in settings.load(site.settings("user").read_text())
+    put(site.project / ".claude" / "settings.local.json", SANDBOXED)
+    init(site, writable=Path("/a/.roost"))
+    assert "//a/.roost" in site.settings("user").read_text()
 
 
 def test_init_without_rules_keeps_those_of_before(site: Site) -> None:
@@ -219,6 +226,7 @@ def test_a_removal_shows_the_launcher_and_the_settings_going(site: Site) -> None
 
 
 def test_the_clients_own_folder_may_lie_elsewhere(tmp_path: Path) -> None:
+    assert Site.of({"HOME": "/h"}, tmp_path).settings("user") == Path("/h/.claude/settings.json")
     site = Site.of({"HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(tmp_path / "c")}, tmp_path)
     assert site.settings("user") == tmp_path / "c" / "settings.json"
 
@@ -261,7 +269,7 @@ def test_doctor_sees_what_somebody_changed(site: Site) -> None:
 def test_doctor_sees_a_launcher_of_the_wrong_mode(site: Site, mode: int, says: str) -> None:
     init(site)
     launcher.path(site.home).chmod(mode)
-    (found,) = (part for part in parts(site) if part.name == "launcher")
+    (found,) = (part for part in check(site) if part.name == "launcher")
     assert found.state == "tampered" and says in found.detail
 
 
@@ -273,6 +281,6 @@ def test_doctor_sees_settings_that_cannot_be_read(site: Site) -> None:
 def test_doctor_sees_that_hooks_are_switched_off(site: Site) -> None:
     init(site)
     put(site.settings("project"), '{"disableAllHooks": true}')
-    put(site.home / "managed.json", '{"allowManagedHooksOnly": true}')
-    off = [part for part in parts(site) if part.state == "off"]
-    assert [part.path for part in off] == [site.settings("project"), site.home / "managed.json"]
+    put(site.managed, '{"allowManagedHooksOnly": true}')
+    off = [part for part in check(site) if part.state == "off"]
+    assert [part.path for part in off] == [site.settings("project"), site.managed]

@@ -18,7 +18,6 @@ from roost.errors import BadSettings
 
 State = Literal["ok", "old", "missing", "tampered", "off", "unreadable"]
 
-MANAGED = Path("/etc/claude-code/managed-settings.json")
 SWITCHES = {"disableAllHooks": "all hooks are off", "allowManagedHooksOnly": "only managed hooks run"}
 
 
@@ -31,9 +30,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-def check(site: Site, scope: Scope = "user", *, managed: Path = MANAGED) -> tuple[Part, ...]:
+def check(site: Site, scope: Scope = "user") -> tuple[Part, ...]:
     """Return the parts of an installation; each is `ok` where hooks can fire. Nothing is raised and nothing changed."""
-    return (check_launcher(site.home), check_hooks(site, scope), *_switches(site, managed))
+    return (check_launcher(site.home), check_hooks(site, scope), *_switches(site))
 
 
 def check_launcher(home: Path) -> Part:
@@ -84,11 +83,11 @@ def check_hooks(site: Site, scope: Scope) -> Part:
     return part("tampered", "somebody edited them; run roost init to write them again")
 
 
-def _switches(site: Site, managed: Path) -> tuple[Part, ...]:
+def _switches(site: Site) -> tuple[Part, ...]:
     """Find the settings by which the client runs no hooks of the user's."""
     return tuple(
         Part(name="switch", path=path, state="off", detail=f'"{switch}" is set: {meaning}')
-        for path in (*site.all_settings(), managed)
+        for path in (*site.all_settings(), site.managed)
         for switch, meaning in SWITCHES.items()
-        if peek(path).get(switch) is True and (switch == "disableAllHooks" or path == managed)
+        if peek(path).get(switch) is True and (switch == "disableAllHooks" or path == site.managed)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -59,6 +60,12 @@ def groups(*, batch: bool = True) -> dict[str, list[Group]]:
         used = FALLBACK if hook.event == "PostToolBatch" and not batch else hook
         made.setdefault(used.event, []).append(_group(used))
     return made
+
+
+def plugin_text() -> str:
+    """Return what the plugin's hooks/hooks.json holds; a test keeps the file to it."""
+    told = {"description": "Brings messages of other agents and guards their leases.", "hooks": groups()}
+    return json.dumps(told, indent=2) + "\n"
 
 
 def is_ours(handler: object) -> bool:

@@ -19,6 +19,9 @@ Scope = Literal["user", "project"]
 PROJECT_MODE = 0o644
 """A project's settings go into its repository."""
 
+PLUGIN_FOLDER = Path(__file__).with_name("plugin")
+"""The plugin, which is its own marketplace: `claude plugin marketplace add FOLDER`."""
+
 PLUGIN = "roost@"
 """How the key of our plugin begins in `enabledPlugins`; the marketplace's name follows."""
 
@@ -31,6 +34,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """The client's own folder."""
     project: Path
     """The top of the work area."""
+    managed: Path = Path("/etc/claude-code/managed-settings.json")
+    """What the machine's owner sets, above all others."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], project: Path) -> Site:
@@ -61,9 +66,9 @@ def plan(
 ) -> Plan:
     """Plan the launcher and the settings of one scope; nothing to do gives a plan without changes.
 
-    `allow` also lets agents run their own verbs without asking. `writable` is a workdir that sandboxed commands shall
-    write to; only a user's own settings name it. `batch` is False for a client without PostToolBatch. Raises
-    BadSettings for a settings file that can't be read as one.
+    `allow` also lets agents run their own verbs without asking. `writable` is a workdir that commands shall write to
+    where the client runs them in its sandbox; only a user's own settings name it. `batch` is False for a client without
+    PostToolBatch. Raises BadSettings for a settings file that can't be read as one.
     """
     path = site.settings(scope)
     before, notes = examine(site, path), []
@@ -72,7 +77,8 @@ def plan(
     if has_plugin(site):
         hooks = {}
         notes.append("the roost plugin is enabled and brings the hooks; they are not put into the settings as well")
-    roots = {*had.writable, *([settings.writable_root(str(writable))] if writable and scope == "user" else [])}
+    wishes = [settings.writable_root(str(writable))] if writable and scope == "user" and has_sandbox(site) else []
+    roots = {*had.writable, *wishes}
     rules = settings.RULES if allow else had.rules
     wanted = Entries(hooks=hooks, rules=_unheld(rules, before, settings.ALLOW), writable=tuple(sorted(roots)))
     changes = (*_launcher_changes(site), *_settings_changes(site, path, before, had, wanted, scope))
@@ -130,6 +136,11 @@ def has_plugin(site: Site) -> bool:
         if isinstance(plugins, dict)
         for name in plugins
     )
+
+
+def has_sandbox(site: Site) -> bool:
+    """Tell whether a settings file makes the client run commands in its sandbox."""
+    return any(settings.at(peek(path), ("sandbox", "enabled")) is True for path in (*site.all_settings(), site.managed))
 
 
 def peek(path: Path) -> dict[str, Any]:
