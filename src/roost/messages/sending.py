@@ -1,7 +1,7 @@
 """Storing messages for their recipients: charged, signed, and written with their deliveries. Inside a transaction.
 
-The bulk form is the only one: whatever is the same for all messages of one call (recipients, quota, key) is looked up once, and rows
-are written together. Sending one message is sending a list of one.
+The bulk form is the only one: whatever is the same for all messages of one call (recipients, quota, key) is looked up
+once, and rows are written together. Sending one message is sending a list of one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ KEY_LIVES_MS = 7 * 24 * 3_600_000
 
 
 class Desk(msgspec.Struct):
-    """What matters of one recipient while mail for it is being stored; `added` and `added_bytes` are not written yet."""
+    """What matters of one recipient while mail for it is being stored; `added` and `added_bytes` are not written
+    yet."""
 
     id: str
     paused: bool
@@ -49,7 +50,6 @@ class Sender:
         self.tx = tx
         self._key: Key | None = None
         self._spent: quota.Spent | None = None
-        self._number = 0
         self._groups: dict[tuple[str, ...], Recipients] = {}
         self._desks: dict[str, Desk] = {}
         self._messages: list[Message] = []
@@ -169,15 +169,15 @@ class Sender:
     def _message(self, checked: Checked, recipients: Recipients) -> Message:
         tx, me, hashed = self.tx, self.tx.me, body_hash(checked.body)
         message_id = new_id()
-        self._number = 1 + (self._number or int(tx.value("messages.last_number")))
+        number = tx.number_message()
         ids = tuple(agent.id for agent in recipients.agents)
-        event = {"number": self._number, "to": ids, "channel": recipients.channel, "body": hashed.hex()}
+        event = {"number": number, "to": ids, "channel": recipients.channel, "body": hashed.hex()}
         fields = checked.fields
         if not fields["thread"]:
             fields["thread"] = message_id
         unsigned = Message(
             id=message_id,
-            number=self._number,
+            number=number,
             seq=tx.record("message.sent", message_id, event),
             sender=me.agent,
             sender_name=me.name,
@@ -254,7 +254,6 @@ class Sender:
         tx = self.tx
         tx.run_many("messages.insert", self._messages)
         tx.run_many("deliveries.insert", self._deliveries)
-        tx.run("messages.set_last_number", number=self._number)
         for message in self._messages:
             for prerequisite in message.depends_on:
                 tx.run("messages.put_dependency", on_message=prerequisite, message=message.id)

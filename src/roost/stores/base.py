@@ -63,6 +63,10 @@ class Tx(Protocol):
         """Add one event to the project's log and return its sequence number."""
         ...
 
+    def number_message(self) -> int:
+        """Return the short number of one more message, which is to be recorded in this transaction."""
+        ...
+
     def ring(self, bell: str) -> None:
         """Ring this bell after the commit."""
         ...

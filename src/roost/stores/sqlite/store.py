@@ -170,7 +170,7 @@ class SqliteStore:
     def _transaction(self, connection: apsw.Connection, *, until: float = 0.0) -> SqliteTx:
         row = connection.execute(
             "SELECT s.boot_id, s.clock_offset, s.clock_last, s.wall_last, s.epoch, s.duties_at, s.oldest_writer,"
-            " p.id, p.seq, p.head FROM store s, project p"
+            " p.id, p.seq, p.head, p.messages FROM store s, project p"
         ).fetchone()
         if row is None:
             raise corrupt(self.path, "it has no project")

@@ -54,7 +54,8 @@ class SqliteTx:
         self.head: bytes
         self._duties_at: int
         self.oldest_writer: int
-        self.store_epoch, self._duties_at, self.oldest_writer, self.project, self.seq, self.head = row
+        self._messages: int
+        self.store_epoch, self._duties_at, self.oldest_writer, self.project, self.seq, self.head, self._messages = row
         self.recorded = False
         self._until = until
         self._events: list[tuple[Any, ...]] = []
@@ -119,20 +120,24 @@ class SqliteTx:
         )
         return self.seq
 
+    def number_message(self) -> int:
+        self._messages += 1
+        return self._messages
+
     def ring(self, bell: str) -> None:
         if bell not in self.rung:
             self.rung.append(bell)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        events, seq, head, rung = len(self._events), self.seq, self.head, list(self.rung)
+        before = len(self._events), self.seq, self.head, self._messages, list(self.rung)
         self._connection.execute("SAVEPOINT call")
         try:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK TO call; RELEASE call")
-            del self._events[events:]
-            self.seq, self.head, self.rung = seq, head, rung
+            del self._events[before[0] :]
+            _, self.seq, self.head, self._messages, self.rung = before
             raise
         self._connection.execute("RELEASE call")
 
@@ -157,7 +162,8 @@ class SqliteTx:
             return False
         self._connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._events)
         self._connection.execute(
-            "UPDATE project SET seq = ?, head = ? WHERE id = ?", (self.seq, self.head, self.project)
+            "UPDATE project SET seq = ?, head = ?, messages = ? WHERE id = ?",
+            (self.seq, self.head, self._messages, self.project),
         )
         self._events = []
         self.recorded = True

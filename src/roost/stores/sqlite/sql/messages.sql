@@ -1,6 +1,3 @@
--- name: set_last_number
-UPDATE project SET messages = :number WHERE id = :project;
-
 -- name: insert
 INSERT INTO message (project, id, number, seq, sender, sender_session, channel, recipients, type, severity, priority,
     subject, body, body_hash, tags, thread, parent, depends_on, expires_at, not_before, requires_ack, hops,
