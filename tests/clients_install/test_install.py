@@ -273,9 +273,13 @@ def test_doctor_sees_a_launcher_of_the_wrong_mode(site: Site, mode: int, says: s
     assert found.state == "tampered" and says in found.detail
 
 
-def test_doctor_sees_settings_that_cannot_be_read(site: Site) -> None:
+def test_doctor_sees_what_cannot_be_read(site: Site) -> None:
     put(site.settings("user"), "{,}")
-    assert states(site)["hooks"] == "unreadable"
+    launcher.path(site.home).mkdir(parents=True)
+    assert states(site) == {"launcher": "unreadable", "hooks": "unreadable"}
+    put(site.home / "file", "")
+    odd = Site(home=site.home, config=site.home / "file", project=site.project, managed=site.managed)
+    assert states(odd)["hooks"] == "unreadable"
 
 
 def test_doctor_sees_that_hooks_are_switched_off(site: Site) -> None:

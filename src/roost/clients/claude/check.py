@@ -42,17 +42,19 @@ def check_launcher(home: Path) -> Part:
     def part(state: State, detail: str = "") -> Part:
         return Part(name="launcher", path=path, state=state, detail=detail)
 
-    content = read(path)
-    if content is None:
-        return part("missing", "run roost init")
-    facts = path.stat()
+    try:
+        content, noted = read(path), read(hash_path(home)) or b""
+        if content is None:
+            return part("missing", "run roost init")
+        facts = path.stat()
+    except OSError as error:
+        return part("unreadable", str(error))
     if facts.st_mode & 0o022 or facts.st_uid not in {os.geteuid(), 0}:
         return part("tampered", f"others can change it (mode {stat.S_IMODE(facts.st_mode):04o}, user {facts.st_uid})")
     if not facts.st_mode & stat.S_IXUSR:
         return part("tampered", "it is not executable; run roost init")
     if content == launcher.render():
         return part("ok")
-    noted = read(hash_path(home)) or b""
     if noted.partition(b" ")[0].decode("ascii", "replace") == digest(content):
         return part("old", "it starts another version or interpreter; run roost init")
     return part("tampered", "it is not what Roost wrote; look at it, then run roost init")
@@ -68,7 +70,7 @@ def check_hooks(site: Site, scope: Scope) -> Part:
     try:
         plugin, before = has_plugin(site), examine(site, path)
         ours = settings.find((before.now or b"").decode(), (before.without or b"").decode())
-    except BadSettings as error:
+    except (BadSettings, OSError) as error:
         return part("unreadable", str(error))
     if plugin:
         return (
