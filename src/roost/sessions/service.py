@@ -14,6 +14,10 @@ from roost.stores.base import Tx
 from roost.verbs import M, Service, Sync, query, verb
 
 
+SELF_READING = ("library", "shell", "terminal")
+"""Clients without hooks: their sessions ask for their mail."""
+
+
 class Sessions(Service[M]):
     """Live runs of agents. Starting and ending one belongs to `turns`, which also frees what a session held."""
 
@@ -117,6 +121,8 @@ class Sessions(Service[M]):
         if not self.tx.run("agents.raise_epoch", id=agent.id, epoch=session.epoch):
             raise Conflict(f"{agent.name} got a newer session meanwhile", hint="try again")
         self.tx.run("sessions.insert", session)
+        way = "inbox" if client in SELF_READING else "hook"
+        self.tx.run("sessions.put_endpoint", session=session.id, kind=way, address="", now=self.tx.now)
         self.tx.record("session.started", session.id, {"agent": agent.id, "epoch": session.epoch, "client": client})
         return session
 
