@@ -23,9 +23,9 @@ HOSTILE = (
 
 
 def test_the_first_line_says_who_it_is(hub: HubOf) -> None:
-    hub("builder").agents.set_profile(role="test engineer")
+    hub("builder").agents.set_profile(role="tester")
     first = hub("builder").briefings.show().splitlines()[0]
-    assert first.startswith('You are builder, "test engineer": an agent of the Roost project ')
+    assert first.startswith('You are builder, "tester": an agent of the Roost project ')
     assert "run 1 of your name, context 1" in first
 
 
@@ -163,8 +163,7 @@ def test_nothing_that_others_wrote_passes_for_roosts_own_words(hub: HubOf, words
     builder.briefings.checkpoint(words)
     git = GitFacts(branch=words, status=(words,), changed=1, commits=(words,), note=words)
     text = builder.briefings.show(git=git)
-    assert text.count("## Leases you hold") == 0
-    for forged in ("\x1b", "\u202e", "<system", "</roost-mail>", "\n- m9 from ada"):
+    for forged in ("\n## Leases you hold", "\x1b", "\u202e", "<system", "</roost-mail>", "\n- m9 from ada"):
         assert forged not in text
 
 

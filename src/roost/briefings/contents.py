@@ -27,11 +27,12 @@ CHANNELS_MAX = 8
 OTHERS_MAX = 12
 STATUS_MAX = 20
 COMMITS_MAX = 3
+FILES_MAX = 10
 PREVIEW_CHARACTERS_MAX = 80
 NOTE_LINES_MAX = 12
 
 HOW_TO = (
-    'roost send NAME "text"     tell an agent, `all` or a channel (`#build`) something; --ack asks for an answer',
+    'roost send NAME "text"     tell an agent, `all` or a channel (`#build`) something; --requires-ack asks for one',
     'roost reply m7 "text"      answer message m7, which also acknowledges it; `roost ack m7` only acknowledges',
     "roost inbox                your mail; others' messages also come to you between your tool calls, by themselves",
     "roost read m7              the whole of a message that was cut or listed",
@@ -63,7 +64,7 @@ class Contents:
             self._git_state(),
             self._others(),
             self._channels(),
-            Section(title="How to use Roost, in your shell", lines=HOW_TO, weight=80),
+            Section(title="How to use Roost, in your shell", lines=HOW_TO, weight=95),
         )
 
     def _who_you_are(self) -> Section:
@@ -88,7 +89,7 @@ class Contents:
         where = f" on branch {_line(last.branch)}" if last.branch else ""
         title = f"Your last checkpoint ({age(last.at, self.tx.now)} ago{where})"
         notes = [f"- {_line(line)}" for line in last.note.splitlines() if line.strip()]
-        files = [f"- {_line(file)}" for file in last.files[:STATUS_MAX]]
+        files = [f"- {_line(file)}" for file in last.files[:FILES_MAX]]
         return Section(title=title, lines=tuple(notes[:NOTE_LINES_MAX] + files), weight=90)
 
     def _owed(self) -> Section:
