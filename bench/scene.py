@@ -36,7 +36,8 @@ def project() -> Iterator[Project]:
 
 
 class Raw:
-    """The rows of a send by the bare driver: WAL, FULL, the same tables and indexes, nothing checked, signed or chained."""
+    """The rows of a send by the bare driver: WAL, FULL, the same tables and indexes, nothing checked, signed or
+    chained."""
 
     def __init__(self, folder: Path) -> None:
         self._connection = apsw.Connection(str(folder / "raw.db"), statementcachesize=100)

@@ -32,7 +32,8 @@ def account(repository: Path) -> bool:
         project.close()
     problems = "no problem" if not log.problems else f"PROBLEMS: {log.problems}"
     print(
-        f"\n{len(rows)} deliveries of {log.messages} messages accounted for; the log's {log.events} events verify: {problems}"
+        f"\n{len(rows)} deliveries of {log.messages} messages accounted for;"
+        f" the log's {log.events} events verify: {problems}"
     )
     for line in missing:
         print(f"MISSING  {line}")

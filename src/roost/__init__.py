@@ -1,9 +1,9 @@
 """Roost: the coordination backbone for fleets of coding agents.
 
-    import roost
+import roost
 
-    with roost.open(as_="planner") as hub:
-        hub.messages.send(to="builder", text="tests are red")
+with roost.open(as_="planner") as hub:
+    hub.messages.send(to="builder", text="tests are red")
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
     ├── Exhausted        a limit is reached; waiting or clearing helps
     └── Unavailable      the store or a service cannot answer now; repeating is safe
 
-`code` is stable and travels over every interface; the message says what happened, to what, and what to do next; `details` hold
-the same facts for programs. Interfaces map the six families in one table each.
+`code` is stable and travels over every interface; the message says what happened, to what, and what to do next;
+`details` hold the same facts for programs. Interfaces map the six families in one table each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""UUIDv7 identifiers (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then randomness; text order is birth order."""
+"""UUIDv7 identifiers (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then randomness; text order is birth
+order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What `roost init` does: the project's place, its person, and the hooks in coding clients; planned, shown, then made."""
+"""What `roost init` does: the project's place, its person, and the hooks in coding clients; planned, shown, then
+made."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How a call becomes a transaction: verbs, services and the callers that carry one to the other.
 
-A verb is defined once, as a method of a `Service`. Seen from outside, the same class typed `Service[Sync]` or `Service[Async]`
-gives the plain or the awaitable form. The *caller object* behind it decides how the call is made: `Local` opens a transaction,
+A verb is defined once, as a method of a `Service`. Seen from outside, the same class typed `Service[Sync]` or
+`Service[Async]` gives the plain or the awaitable form. The *caller object* behind it decides how the call is made:
+`Local` opens a transaction,
 `InThread` does so off the event loop, and a caller that sends frames to a daemon fits the same protocol.
 """
 
@@ -151,7 +152,8 @@ class InTx:
 class Local:
     """Runs each call in its own transaction on a store that this process opened.
 
-    `identify(tx)` says who is calling, and refuses a session that is over; `duties(tx)` does what is due before the call.
+    `identify(tx)` says who is calling, and refuses a session that is over; `duties(tx)` does what is due before the
+    call.
     """
 
     def __init__(
@@ -200,7 +202,9 @@ class InThread:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(pool, self._inner.call, verb, service, args, kwargs)
 
-    async def follow(self, stream: Stream[..., Any], service: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def follow(
+        self, stream: Stream[..., Any], service: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         import asyncio
 
         loop = asyncio.get_running_loop()

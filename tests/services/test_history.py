@@ -125,7 +125,7 @@ def test_wrong_filters_are_told(hub: HubOf) -> None:
     history = hub("planner").history
     for wrong in ({"kinds": ["message sent"]}, {"kinds": "message"}, {"limit": 0}, {"limit": 501}, {"limit": True}):
         with pytest.raises(InvalidInput):
-            history.since(**wrong)  # type: ignore[arg-type]
+            history.since(**wrong)
     with pytest.raises(UnknownAgent):
         history.since(actor="nobody")
 

@@ -15,7 +15,8 @@ CAPABILITIES_MAX = 64
 
 
 def checked_profile(profile: Profile, **changes: str | None) -> Profile:
-    """Return the profile with these changes, each checked; None leaves a field as it is. Raises InvalidText, InvalidInput."""
+    """Return the profile with these changes, each checked; None leaves a field as it is. Raises InvalidText,
+    InvalidInput."""
     given = {field: value for field, value in changes.items() if value is not None}
     for field, value in given.items():
         if field == "discord_user_id":

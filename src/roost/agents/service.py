@@ -38,9 +38,7 @@ class Agents(Service[M]):
         )
 
     @query
-    def list(
-        self, *, capability: str = "", kind: Kind | None = None, retired: bool = False
-    ) -> tuple[Agent, ...]:
+    def list(self, *, capability: str = "", kind: Kind | None = None, retired: bool = False) -> tuple[Agent, ...]:
         """Return the agents by name: all, or those of a kind or with a capability."""
         return tuple(
             agent
@@ -55,7 +53,13 @@ class Agents(Service[M]):
 
     @verb
     def add(
-        self, name: str, *, kind: Kind = "agent", generated: bool = False, reserved: bool = False, profile: Profile | None = None
+        self,
+        name: str,
+        *,
+        kind: Kind = "agent",
+        generated: bool = False,
+        reserved: bool = False,
+        profile: Profile | None = None,
     ) -> Agent:
         """Make a new agent, offline until a session joins it. Raises InvalidName, AlreadyExists."""
         check_name(name, what="agent")
@@ -119,7 +123,9 @@ class Agents(Service[M]):
             return agent
         other = self.find(new_name)
         if other is not None and other.id != agent.id:
-            raise AlreadyExists(f"the name {new_name!r} is taken by {other.name}", hint="choose another name", name=new_name)
+            raise AlreadyExists(
+                f"the name {new_name!r} is taken by {other.name}", hint="choose another name", name=new_name
+            )
         renamed = msgspec.structs.replace(agent, name=new_name, generated=False)
         self.tx.run("agents.drop_alias", alias=fold_alias(new_name))
         self.tx.run("agents.update", renamed)

@@ -157,7 +157,8 @@ class Ledger:
         return due
 
     def remind(self, delivery: Delivery, *, done: int, next_at: int | None, ring: bool) -> None:
-        """Note a step about a missing acknowledgement: with `ring` a reminder to the recipient, else one to the sender."""
+        """Note a step about a missing acknowledgement: with `ring` a reminder to the recipient, else one to the
+        sender."""
         nudge = delivery.nudge or ring
         self.tx.run("deliveries.set_reminder", _key(delivery), reminders=done, remind_at=next_at, nudge=nudge)
         self._record("delivery.reminded" if ring else "delivery.escalated", delivery, step=done)

@@ -52,7 +52,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A dated fact about a delivery. `proof` says in words how it is known; `at` is on the store clock, milliseconds."""
+    """A dated fact about a delivery. `proof` says in words how it is known; `at` is on the store clock,
+    milliseconds."""
 
     message: str
     recipient: str

@@ -8,9 +8,7 @@ EARLY_MS_MAX = 30_000
 """How long an offer may be missing from a transcript before it counts as lost."""
 
 
-def hold_of(
-    *, paused: bool, holding: str, operation: str, blocked: bool, not_before: int | None, wall: int
-) -> Hold:
+def hold_of(*, paused: bool, holding: str, operation: str, blocked: bool, not_before: int | None, wall: int) -> Hold:
     """Return why a delivery must wait, or '': the recipient is paused, its input belongs to another operation, a
     prerequisite is not delivered yet, or its time has not come."""
     if paused:
@@ -38,17 +36,19 @@ def used_up(attempts: int, offers_max: int) -> bool:
 
 
 def is_lost(verdict: Verdict, delivery: Delivery, now: int) -> bool:
-    """Say whether an offer never reached its session: its transcript shows an answer without it, or has not shown it for long.
+    """Say whether an offer never reached its session: its transcript shows an answer without it, or has not shown it
+    for long.
 
-    A client writes what a hook said within a tenth of a second (docs/decisions/010); a hook that was killed before it printed
-    leaves no trace at all.
+    A client writes what a hook said within a tenth of a second (docs/decisions/010); a hook that was killed before it
+    printed leaves no trace at all.
     """
     overdue = now - (delivery.offered_at or now) > EARLY_MS_MAX
     return verdict.found == "absent" or (verdict.found == "early" and overdue)
 
 
 def is_fulfilled(delivery: Delivery) -> bool:
-    """Say whether a message that waits for this delivery may go: it is acknowledged, or delivered and asked for no more."""
+    """Say whether a message that waits for this delivery may go: it is acknowledged, or delivered and asked for no
+    more."""
     return delivery.state == "acknowledged" or (delivery.state == "delivered" and not delivery.requires_ack)
 
 

@@ -6,7 +6,8 @@ import msgspec
 
 
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
-    """A duty that waits to be done, in words, and for how many seconds; nothing is done on time while no process lives."""
+    """A duty that waits to be done, in words, and for how many seconds; nothing is done on time while no process
+    lives."""
 
     duty: str
     seconds: float

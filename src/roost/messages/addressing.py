@@ -33,10 +33,7 @@ def recipients_of(tx: Tx, draft: Draft) -> Recipients:
     groups = [name for name in draft.to if name == EVERYBODY or name.startswith("#")]
     if groups and len(draft.to) > 1:
         raise InvalidInput(f"{groups[0]} cannot be mixed with other recipients", hint="send two messages")
-    if groups:
-        found = _group(tx, groups[0])
-    else:
-        found = Recipients(_named(tx, draft))
+    found = _group(tx, groups[0]) if groups else Recipients(_named(tx, draft))
     most = tx.config.limits.recipients_max
     if len(found.agents) > most:
         raise _too_many(len(found.agents), most)
@@ -54,7 +51,9 @@ def _named(tx: Tx, draft: Draft) -> tuple[Agent, ...]:
                 raise
             agent = agents.add(name, reserved=True)
         if agent.retired_at is not None:
-            raise UnknownAgent(f"{agent.name} is retired", hint="`roost join` under that name brings it back", name=name)
+            raise UnknownAgent(
+                f"{agent.name} is retired", hint="`roost join` under that name brings it back", name=name
+            )
         chosen[agent.id] = agent
     return tuple(chosen.values())
 
@@ -65,7 +64,11 @@ def _group(tx: Tx, name: str) -> Recipients:
     channel = name[1:]
     if not tx.value("channels.exists", name=channel):
         near = suggest(channel, [row.name for row in tx.all(_Name, "channels.names")])
-        hint = f"did you mean {' or '.join('#' + one for one in near)}?" if near else f"make it: `roost channel create {channel}`"
+        hint = (
+            f"did you mean {' or '.join('#' + one for one in near)}?"
+            if near
+            else f"make it: `roost channel create {channel}`"
+        )
         raise UnknownChannel(f"there is no channel #{channel}", hint=hint, name=channel, suggestions=near)
     joined = tx.value("channels.is_member", name=channel, agent=tx.me.agent) is not None
     if not may_speak(joined=joined, kind=tx.me.kind):
@@ -78,4 +81,6 @@ class _Name(msgspec.Struct, frozen=True):
 
 
 def _too_many(count: int, most: int) -> TooManyRecipients:
-    return TooManyRecipients(f"{count:,} recipients are more than {most:,}", hint="send to a smaller group", count=count)
+    return TooManyRecipients(
+        f"{count:,} recipients are more than {most:,}", hint="send to a smaller group", count=count
+    )

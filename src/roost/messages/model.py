@@ -12,8 +12,8 @@ Severity = str
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message. `number` is its short name in the project, shown as `m7`; times are milliseconds.
 
-    `sent_at` is on the store clock; `expires_at` and `not_before` on the wall clock. `hops` counts the replies between agents that
-    led to it since a person last spoke. `sender_name` and `sender_kind` are those of now.
+    `sent_at` is on the store clock; `expires_at` and `not_before` on the wall clock. `hops` counts the replies between
+    agents that led to it since a person last spoke. `sender_name` and `sender_kind` are those of now.
     """
 
     id: str

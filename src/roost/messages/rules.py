@@ -15,7 +15,8 @@ NOT_BEFORE_MS_MAX = 365 * 24 * 3_600_000
 
 
 def check_dependencies(refs: Sequence[str]) -> tuple[str, ...]:
-    """Return the prerequisites once each. They exist before their dependents, so no cycle can be made. Raises LimitReached."""
+    """Return the prerequisites once each. They exist before their dependents, so no cycle can be made. Raises
+    LimitReached."""
     once = tuple(dict.fromkeys(refs))
     if len(once) > DEPENDENCIES_MAX:
         raise LimitReached(f"{len(once)} prerequisites are more than {DEPENDENCIES_MAX}", hint="chain the messages")
@@ -23,7 +24,8 @@ def check_dependencies(refs: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_not_before(at: object, wall: int) -> int | None:
-    """Return when a message may be offered first: wall clock, ms since 1970, at most a year ahead. Raises InvalidInput."""
+    """Return when a message may be offered first: wall clock, ms since 1970, at most a year ahead. Raises
+    InvalidInput."""
     if at is None:
         return None
     if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= wall + NOT_BEFORE_MS_MAX:

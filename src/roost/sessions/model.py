@@ -48,8 +48,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One live run of an agent.
 
-    `epoch` fences: it grows with a new process or a takeover. `context` grows at start, clear, compaction and resume: it names
-    what the model can still see. `beat_at` is the last sign of life that reached the store; hooks beat into files in between.
+    `epoch` fences: it grows with a new process or a takeover. `context` grows at start, clear, compaction and resume:
+    it names what the model can still see. `beat_at` is the last sign of life that reached the store; hooks beat into
+    files in between.
     """
 
     id: str
@@ -106,7 +107,8 @@ SYSTEM = Me(agent="", name="roost", kind="system", session="", epoch=0)
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent is doing: `since` on the store clock in milliseconds, `silent_seconds` since its last sign of life."""
+    """What an agent is doing: `since` on the store clock in milliseconds, `silent_seconds` since its last sign of
+    life."""
 
     agent: str
     state: State

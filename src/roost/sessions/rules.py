@@ -30,7 +30,8 @@ def lives(session: Session, seen: bool | None, now: int) -> bool:
 
 
 def shown_state(session: Session, alive: bool, silent_seconds: float) -> State:
-    """Return the state to show: an ended or dead session is offline; a working one that is silent is stalled, not dead."""
+    """Return the state to show: an ended or dead session is offline; a working one that is silent is stalled, not
+    dead."""
     if not alive:
         return "offline"
     if session.state in ("busy", "starting") and silent_seconds > STALLED_AFTER_SECONDS:
@@ -73,7 +74,8 @@ def next_generated_name(client: str, taken: Callable[[str], bool]) -> str:
 
 
 def wanted_name(named: str, worktree_name: str, free: Collection[str]) -> str:
-    """Return the name a new session asks for: what its environment says, else its linked worktree's folder if that is free."""
+    """Return the name a new session asks for: what its environment says, else its linked worktree's folder if that is
+    free."""
     if named:
         return named
     return worktree_name if worktree_name in free else ""

@@ -10,7 +10,8 @@ from roost.sessions.model import Activity, Moment
 
 
 class EndedSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that is over, with its cause; `back`: its agent has a new one. `at` is on the store clock, milliseconds."""
+    """A session that is over, with its cause; `back`: its agent has a new one. `at` is on the store clock,
+    milliseconds."""
 
     agent: str
     session: str
@@ -21,7 +22,8 @@ class EndedSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreedLease(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease that its holder did not give back itself: expired, orphaned, revoked or restored; `what` is `path:src/a.py`."""
+    """A lease that its holder did not give back itself: expired, orphaned, revoked or restored; `what` is
+    `path:src/a.py`."""
 
     what: str
     agent: str
