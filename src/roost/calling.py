@@ -90,7 +90,7 @@ def _session_of_person(tx: Tx) -> str:
 
 
 def _keys(project: Project) -> str:
-    return str(project.place.sessions) if project.place else ""
+    return project.place.at("sessions") if project.place else ""
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ def join_here(project: Project, name: str, *, takeover: bool = False, reclaim: s
 def forget_key(project: Project, session: str) -> None:
     """Remove the key of a session that is over."""
     if project.place is not None:
-        keyfiles.drop(project.place.sessions, session)
+        keyfiles.drop(project.place.at("sessions"), session)
 
 
 def _become(
@@ -183,7 +183,7 @@ def _begin(
 def _leave_key(project: Project, session: str, key: str) -> None:
     """Write the key beside those of the other live sessions; those of sessions that are over go."""
     assert project.place is not None
-    folder = project.place.sessions
+    folder = project.place.at("sessions")
     with project.store.read() as tx:
         live = {one.id: one.key_hash for one in tx.all(Session, "sessions.live")}
     for known in keyfiles.kept(folder):

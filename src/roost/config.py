@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -46,30 +45,35 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     synchronous: str = "FULL"
 
 
-def load(folder: Path | None, environ: Mapping[str, str] | None = None) -> Config:
+def load(folder: str | os.PathLike[str] | None, environ: Mapping[str, str] | None = None) -> Config:
     """Read `roost.toml` in `folder` if there is one; `ROOST_GATE_SECONDS` overrides.
 
     Raises InvalidInput when the file does not parse or names an unknown or wrong setting.
     """
     environ = os.environ if environ is None else environ
     config = Config()
-    path = folder / "roost.toml" if folder else None
-    if path and path.exists():
+    path = os.path.join(folder, "roost.toml") if folder else None
+    if path and os.path.exists(path):
         config = _parse(path)
     if seconds := environ.get("ROOST_GATE_SECONDS"):
         config = msgspec.structs.replace(config, gate_seconds_max=_number("ROOST_GATE_SECONDS", seconds))
     if config.synchronous not in ("FULL", "NORMAL"):
-        raise InvalidInput(f"synchronous = {config.synchronous!r} is not a durability level", hint="use FULL (default) or NORMAL")
+        raise InvalidInput(
+            f"synchronous = {config.synchronous!r} is not a durability level", hint="use FULL (default) or NORMAL"
+        )
     if not 1 <= config.limits.rate_agent <= RATE_AGENT_MAX or not 1 <= config.limits.rate_human <= RATE_AGENT_MAX:
-        raise InvalidInput(f"limits.rate_agent and rate_human must lie in 1-{RATE_AGENT_MAX}", hint="correct roost.toml")
+        raise InvalidInput(
+            f"limits.rate_agent and rate_human must lie in 1-{RATE_AGENT_MAX}", hint="correct roost.toml"
+        )
     return config
 
 
-def _parse(path: Path) -> Config:
+def _parse(path: str) -> Config:
     import tomllib  # 3 ms that only projects with a file pay
 
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+        with open(path, "rb") as file:
+            return msgspec.convert(tomllib.load(file), Config)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not a valid configuration: {error}", hint="correct or remove it") from None
 

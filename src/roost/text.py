@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from roost.errors import BodyTooLarge, InvalidText, InvalidUtf8
 from roost.lookalikes import skeleton
@@ -23,7 +24,7 @@ BODY_INLINE_BYTES_MAX = 64 * 1024
 # Everything that moves a cursor, hides or reorders text: C0 (but tab and newline), DEL, C1, the format characters,
 # invisible letters and fillers, all variation selectors but the two of emoji, lone surrogates, non-characters and the
 # tag block. Joiners and emoji selectors stay where they join something; a run of them can only smuggle bits.
-_HELD_BACK = re.compile(
+_HELD_BACK = (
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u115f\\u1160\\u17b4\\u17b5"
     "\\u180b-\\u180f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\udfff\\ufdd0-\\ufdef\\ufe00-\\ufe0d\\ufeff\\uffa0"
     "\\ufff0-\\ufffb\\ufffe\\uffff\\U000110bd\\U000110cd\\U00013430-\\U0001345f\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a"
@@ -31,37 +32,31 @@ _HELD_BACK = re.compile(
     "|(?<![^\\s\\u200c\\u200d])[\\u200c\\u200d]"
     "|(?<![^\\s\\u200c\\u200d\\ufe0e\\ufe0f])[\\ufe0e\\ufe0f]"
 )
-_BREAKS = re.compile(r" *\n *")
+_BREAKS = r" *\n *"
 
 # Tags by which coding clients and Roost frame what they tell a model; text of a peer must not open or close one.
-_FRAMES = tuple(
-    map(
-        skeleton,
-        (
-            "system-reminder",
-            "system-notification",
-            "task-notification",
-            "persisted-output",
-            "hook-context",
-            "qwen-user-prompt",
-            "user-prompt-submit",
-            "tool-result",
-            "tool-use",
-            "function-call",
-            "function-result",
-            "antml",
-            "local-command",
-            "command-name",
-            "command-message",
-            "roost-mail",
-            "roost-message",
-        ),
-    )
+_FRAMES = (
+    "system-reminder",
+    "system-notification",
+    "task-notification",
+    "persisted-output",
+    "hook-context",
+    "qwen-user-prompt",
+    "user-prompt-submit",
+    "tool-result",
+    "tool-use",
+    "function-call",
+    "function-result",
+    "antml",
+    "local-command",
+    "command-name",
+    "command-message",
+    "roost-mail",
+    "roost-message",
 )
-_SYSTEM = skeleton("system")
 _OPENERS = "<\uff1c\u2039\u27e8\u2329\u3008\ufe64\u02c2\u276e\u2770\u1438\u2770\u276c\u29fc\u300a\u00ab\u226a"
-_TAG = re.compile(f"[{_OPENERS}](?=([^{_OPENERS}\\n]{{1,80}}))")
-_NONCE = re.compile(r'offer(\s*=\s*\\*)(?=["“”\'`])', re.IGNORECASE)
+_TAG = f"[{_OPENERS}](?=([^{_OPENERS}\\n]{{1,80}}))"
+_NONCE = r'(?i)offer(\s*=\s*\\*)(?=["“”\'`])'
 
 
 def check_display(value: object, *, what: str = "text", most: int = DISPLAY_CHARACTERS_MAX) -> str:
@@ -141,7 +136,7 @@ def terminal_safe(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _HELD_BACK.sub(_marker, text.replace("\r\n", "\n"))
+    return _compiled(_HELD_BACK).sub(_marker, text.replace("\r\n", "\n"))
 
 
 def terminal_line(text: str, *, most: int | None = None) -> str:
@@ -149,7 +144,7 @@ def terminal_line(text: str, *, most: int | None = None) -> str:
     # Cut before escaping too: a line of a 1 MiB body must not cost a pass over it.
     if most is not None and len(text) > 4 * most + 64:
         text = text[: 4 * most + 64]
-    line = _BREAKS.sub(" ⏎ ", terminal_safe(text).strip()).replace("\t", " ")
+    line = _compiled(_BREAKS).sub(" ⏎ ", terminal_safe(text).strip()).replace("\t", " ")
     return line if most is None or len(line) <= most else line[: max(most - 1, 0)] + "…"
 
 
@@ -159,9 +154,9 @@ def agent_safe(text: str) -> str:
     `<system-reminder>` and its look-alikes become `&lt;system-reminder>`; the marker of an offer loses its quote.
     """
     if any(opener in text for opener in _OPENERS):
-        text = _TAG.sub(_broken, text)
+        text = _compiled(_TAG).sub(_broken, text)
     if "=" in text:
-        text = _NONCE.sub(r"offer\1&quot;", text)
+        text = _compiled(_NONCE).sub(r"offer\1&quot;", text)
     return terminal_safe(text)
 
 
@@ -170,6 +165,15 @@ def agent_line(text: str, *, most: int | None = None) -> str:
     if most is not None and len(text) > 4 * most + 64:
         text = text[: 4 * most + 64]
     return terminal_line(agent_safe(text), most=most)
+
+
+# Compiled when first used: a short process that shows plain text needs none of these.
+_compiled = cache(re.compile)
+
+
+@cache
+def _frames() -> tuple[str, ...]:
+    return tuple(map(skeleton, _FRAMES))
 
 
 def _marker(found: re.Match[str]) -> str:
@@ -182,11 +186,11 @@ def _broken(found: re.Match[str]) -> str:
 
 def _names_a_frame(inside: str) -> bool:
     looks = skeleton(inside)
-    if looks.startswith(_FRAMES):
+    if looks.startswith(_frames()):
         return True
     # Only a whole tag: <system_error> is a header of C++, and `x << system` a shift.
     name, closer, _ = inside.replace("\uff1e", ">").replace("\u203a", ">").partition(">")
-    return bool(closer) and skeleton(name) == _SYSTEM and "_" not in name
+    return bool(closer) and skeleton(name) == skeleton("system") and "_" not in name
 
 
 def _composed(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
 from roost.clock import SystemClock
 from roost.sessions.model import Beat, Mark, Process
@@ -18,7 +17,7 @@ MARKS: dict[bytes, Mark] = {b"producing": "producing", b"tool": "tool", b"waitin
 class LocalHost:
     """This host, as the kernel shows it."""
 
-    def __init__(self, beats: Path | None = None) -> None:
+    def __init__(self, beats: str | os.PathLike[str] | None = None) -> None:
         self._name = os.uname().nodename
         self._beats = beats
 

@@ -1,11 +1,10 @@
-"""Bells as files: one empty file per session in `.roost/bells/`, created by senders, taken down by the session's hook."""
+"""Bells as files: one empty file per session in `.roost/bells/`, created by senders, taken down by the session's
+hook."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
-
 
 # Truncating an empty file still renews its time, by which a waker tells a new ring from an old one.
 _RING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
@@ -14,8 +13,8 @@ _RING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 class Bells:
     """The bells of one project on one machine."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = os.fspath(folder)
 
     def ring(self, bells: Iterable[str]) -> None:
         for bell in bells:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import apsw
 
@@ -25,7 +24,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def translated(path: Path | None, forget: Callable[[], int]) -> Iterator[None]:
+def translated(path: str | None, forget: Callable[[], int]) -> Iterator[None]:
     """Turn the driver's errors into Roost's.
 
     `forget` closes connections that are not to be trusted any more and returns the operating system's last error
@@ -39,7 +38,7 @@ def translated(path: Path | None, forget: Callable[[], int]) -> Iterator[None]:
         raise meaning(error, path, forget) from error
 
 
-def meaning(error: apsw.Error, path: Path | None, forget: Callable[[], int]) -> RoostError:
+def meaning(error: apsw.Error, path: str | None, forget: Callable[[], int]) -> RoostError:
     """Return what a driver's error means; what means nothing to a caller is raised as it is."""
     where = str(path or "the store in memory")
     if isinstance(error, apsw.FullError):

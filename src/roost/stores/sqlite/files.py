@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from roost.errors import StoreReplaced, UnsafeFolder
 
@@ -13,7 +12,7 @@ NETWORK = frozenset(
 """File systems on which locks or shared memory do not hold between machines, so that WAL mode can corrupt a
 database.
 """
-MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = "/proc/self/mountinfo"
 
 Identity = tuple[int, int]
 
@@ -21,9 +20,9 @@ Identity = tuple[int, int]
 class Files:
     """A database, its WAL and its WAL index, as they were when the first connection opened them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self._paths = (str(path), f"{path}-wal", f"{path}-shm")
+        self._paths = (path, f"{path}-wal", f"{path}-shm")
         self._seen: list[Identity] = []
 
     def remember(self) -> None:
@@ -60,21 +59,30 @@ class Files:
         )
 
 
-def create(path: Path) -> None:
+def create(path: str) -> None:
     """Make the database file, readable by its owner only; an existing one is kept. Raises UnsafeFolder."""
-    if path.exists():
+    if os.path.exists(path):
         return
-    kind = filesystem(path.parent, MOUNTS.read_text("utf-8", "replace") if MOUNTS.exists() else "")
+    folder = os.path.dirname(path)
+    kind = filesystem(folder, _mounts())
     if kind in NETWORK:
         raise UnsafeFolder(
-            f"{path.parent} lies on {kind}, where SQLite's locks do not hold",
+            f"{folder} lies on {kind}, where SQLite's locks do not hold",
             hint="set ROOST_DIR to a folder on a disk of this machine",
-            path=str(path.parent),
+            path=folder,
         )
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
 
-def filesystem(folder: Path, mounts: str) -> str:
+def _mounts() -> str:
+    try:
+        with open(MOUNTS, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def filesystem(folder: str, mounts: str) -> str:
     """Return the type of the file system that holds a folder, by the text of /proc/self/mountinfo (proc(5)); '' if
     unknown.
     """
@@ -89,7 +97,7 @@ def filesystem(folder: Path, mounts: str) -> str:
     return kind
 
 
-def in_wal_mode(path: Path) -> bool:
+def in_wal_mode(path: str) -> bool:
     """Say whether a database is in WAL mode already, by the two version bytes of its header (SQLite file format,
     1.3.3).
     """

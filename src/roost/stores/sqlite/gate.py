@@ -11,7 +11,6 @@ import fcntl
 import os
 import threading
 import time
-from pathlib import Path
 
 from roost.errors import StoreBusy
 
@@ -19,7 +18,7 @@ from roost.errors import StoreBusy
 class Gate:
     """A lock between threads and processes with a deadline in seconds; without a path, between threads only."""
 
-    def __init__(self, path: Path | None, seconds_max: float) -> None:
+    def __init__(self, path: str | None, seconds_max: float) -> None:
         self._path = path
         self._seconds_max = seconds_max
         self._threads = threading.Lock()
@@ -107,7 +106,7 @@ class Gate:
         )
 
 
-def _opened(path: Path) -> int:
+def _opened(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 

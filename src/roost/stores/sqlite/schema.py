@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from pathlib import Path
 
 import apsw
 
@@ -56,9 +55,9 @@ def upgrade(connection: apsw.Connection, to: int | None = None) -> None:
         raise
 
 
-def refuse_foreign(path: Path) -> None:
+def refuse_foreign(path: str) -> None:
     """Raise StoreCorrupt for a database of some other program, before anything in it is changed."""
-    connection = apsw.Connection(str(path))
+    connection = apsw.Connection(path)
     try:
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
         if tables and connection.pragma("application_id") != APPLICATION_ID:
