@@ -17,5 +17,10 @@ def find_message(tx: Tx, ref: str) -> Message:
     else:
         found = tx.one(Message, "messages.get", id=ref)
     if found is None:
-        raise UnknownMessage(f"there is no message {ref!r}", hint="see `roost inbox` or `roost log`", ref=ref)
+        raise unknown(ref)
     return found
+
+
+def unknown(ref: str) -> UnknownMessage:
+    """Return the error for a message that is not there, or not for the caller to see: the two are told alike."""
+    return UnknownMessage(f"there is no message {ref!r}", hint="see `roost inbox` or `roost log`", ref=ref)

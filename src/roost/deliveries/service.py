@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from roost.agents.service import Agents
 from roost.deliveries import rules
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
+from roost.deliveries.pausing import Pausing
 from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
 from roost.sessions.service import Sessions
-from roost.verbs import M, Service, Sync, query, verb, waiting
+from roost.verbs import M, Sync, query, verb, waiting
 
 LIST_MAX = 500
 WAIT_POLL_SECONDS = 1.0
 
 
-class Deliveries(Service[M]):
+class Deliveries(Pausing[M]):
     """What happens to a message after it is stored: one delivery per recipient."""
 
     # --- verbs of the addressee ---------------------------------------------------------------------------------------
@@ -73,10 +74,13 @@ class Deliveries(Service[M]):
 
     @verb
     def cancel(self, message: str, *, reason: str = "cancelled by its sender") -> tuple[Delivery, ...]:
-        """Take back a message where it is not delivered yet. Raises Forbidden unless the caller sent it or is a person."""
+        """Take back a message where it is not delivered yet. Raises Forbidden unless the caller sent it or is a
+        person."""
         found = find_message(self.tx, message)
         if found.sender != self.tx.me.agent and self.tx.me.kind != "human":
-            raise Forbidden(f"{found.ref} was sent by {found.sender_name}", hint="only its sender or a person cancels it")
+            raise Forbidden(
+                f"{found.ref} was sent by {found.sender_name}", hint="only its sender or a person cancels it"
+            )
         ledger = Ledger(self.tx)
         for delivery in self.tx.all(Delivery, "deliveries.of_message", message=found.id):
             if delivery.state in ("held", "pending"):
@@ -102,7 +106,9 @@ class Deliveries(Service[M]):
             if delivery.state in ("dead", "expired", "cancelled") and agent in ("", delivery.recipient)
         ]
         if not ended:
-            raise WrongState(f"{found.ref} has no delivery that ended undelivered", hint=f"see `roost receipts {found.ref}`")
+            raise WrongState(
+                f"{found.ref} has no delivery that ended undelivered", hint=f"see `roost receipts {found.ref}`"
+            )
         for delivery in ended:
             Ledger(self.tx).revive(delivery)
         return tuple(self._again(delivery) for delivery in ended)
@@ -120,7 +126,9 @@ class Deliveries(Service[M]):
         return tuple(ledger.hand_over(delivery, target.id) for delivery in ledger.undelivered(source.id))
 
     @waiting
-    def wait(self, message: str, stage: Stage = "delivered", *, timeout: float = 60.0, recipient: str = "") -> tuple[Delivery, ...]:
+    def wait(
+        self, message: str, stage: Stage = "delivered", *, timeout: float = 60.0, recipient: str = ""
+    ) -> tuple[Delivery, ...]:
         """Block until every delivery of a message (or the one of `recipient`) reached a stage or can no longer.
 
         `timeout` in seconds; raises TimedOut with what is known when it passes. Costs nobody a token.
@@ -168,10 +176,12 @@ class Deliveries(Service[M]):
         return offered
 
     def settle(self, session: Session, verdicts: Sequence[Verdict], *, fallback: str) -> None:
-        """Decide the session's open offers by what its side shows; what has no verdict was offered meanwhile, and stays.
+        """Decide the session's open offers by what its side shows; what has no verdict was offered meanwhile, and
+        stays.
 
-        Proved ones are delivered; shown ones stay, absent ones may be offered again. Where nothing can be read, and for mail
-        that the session asked for itself (`roost inbox`), `fallback` is the proof, and the receipt says so; '' is none.
+        Proved ones are delivered; shown ones stay, absent ones may be offered again. Where nothing can be read, and for
+        mail that the session asked for itself (`roost inbox`), `fallback` is the proof, and the receipt says so; '' is
+        none.
         """
         ledger = Ledger(self.tx)
         found = {verdict.nonce: verdict for verdict in verdicts}
@@ -203,25 +213,28 @@ class Deliveries(Service[M]):
                     ledger.deliver(delivery, f"its transcript, late: {verdict.shape}, then an answer")
 
     def lose_context(self, session: Session, reason: str) -> None:
-        """After a crash, clear or compaction: what was offered without proof, and what still needs an acknowledgement, goes out
-        once more, under the same id."""
+        """After a crash, clear or compaction: what was offered without proof, and what still needs an acknowledgement,
+        goes out once more, under the same id."""
         ledger = Ledger(self.tx)
         for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
             ledger.requeue(delivery, reason)
         for delivery in self.tx.all(Delivery, "deliveries.unacknowledged_of", recipient=session.agent):
             ledger.requeue(delivery, reason)
 
-    def requeue_offers(self, session: Session, reason: str) -> None:
-        """Let what a session was offered without proof be offered again, in the same context."""
+    def requeue_offers(self, session: Session, reason: str, *, keeping: Collection[str] = ()) -> None:
+        """Let what a session was offered without proof be offered again, in the same context, but for some nonces."""
         for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
-            Ledger(self.tx).requeue(delivery, reason)
+            if delivery.nonce not in keeping:
+                Ledger(self.tx).requeue(delivery, reason)
 
     def mine(self, message: str) -> Delivery:
         """Return the caller's own delivery of a message. Raises UnknownMessage for anybody else's."""
         found = find_message(self.tx, message)
         delivery = self.tx.one(Delivery, "deliveries.get", message=found.id, recipient=self.tx.me.agent)
         if delivery is None:
-            raise UnknownMessage(f"{found.ref} was not sent to {self.tx.me.name}", hint="see `roost inbox` for what was")
+            raise UnknownMessage(
+                f"{found.ref} was not sent to {self.tx.me.name}", hint="see `roost inbox` for what was"
+            )
         return delivery
 
     def _again(self, delivery: Delivery) -> Delivery:

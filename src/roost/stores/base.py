@@ -71,6 +71,10 @@ class Tx(Protocol):
         """Ring this bell after the commit."""
         ...
 
+    def hurry(self, seconds: float) -> None:
+        """Give this read transaction at most so long from now; past that it raises QueryTimeout."""
+        ...
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo everything inside, events and bells too, if it raises."""
         ...

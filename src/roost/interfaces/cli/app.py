@@ -33,7 +33,7 @@ VERBS = {
     "handover": ("dead", "Give the mail of an agent that is gone to another."),
     "thread": ("log", "The messages of a thread."),
     "log": ("log", "The conversation as people read it."),
-    "search": ("log", "Find messages by their words."),
+    "search": ("search", "Find messages by their words."),
     "listen": ("listen", "Show your mail as it comes, and confirm it."),
     "channel": ("channel", "Make, join, leave, list and read channels."),
     "lease": ("lease", "Hold a path or a name for a while; see who holds what."),

@@ -1,4 +1,4 @@
-"""The conversation: `log`, `thread`."""
+"""The conversation: `log`, `thread`, `search`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,30 @@ def thread(cli: Cli, message: str) -> None:
     def show() -> None:
         for one in found:
             _say(cli, one)
+
+    cli.answer(found, show)
+
+
+@verb("search")
+@click.argument("words", nargs=-1, required=True)
+@click.option("--from", "sender", default="", metavar="NAME", help="Only what an agent said.")
+@click.option("--channel", default="", metavar="NAME", help="Only what was said in a channel.")
+@click.option(
+    "--limit", type=click.IntRange(1, LOOKED_BACK_MAX), default=20, show_default=True, help="At most so many."
+)
+def search(cli: Cli, words: tuple[str, ...], sender: str, channel: str, limit: int) -> None:
+    """Find messages that hold all these words, best first."""
+    from roost.messages.search import CLOSING, OPENING
+
+    found = cli.hub.messages.search(" ".join(words), sender=sender, channel=channel, limit=limit)
+
+    def show() -> None:
+        for one in found:
+            text = one.snippet.replace(OPENING, "[").replace(CLOSING, "]")
+            where = f" in #{one.message.channel}" if one.message.channel else ""
+            cli.out.line((one.message.ref, "bold"), f" {one.message.sender_name}{where}: {text}")
+        if not found:
+            cli.out.line("no message holds these words")
 
     cli.answer(found, show)
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -53,17 +52,17 @@ class SqliteStore:
 
     def __init__(
         self,
-        path: Path | None,
+        path: str | os.PathLike[str] | None,
         *,
         host: Host,
         clock: Clock | None = None,
         config: Config | None = None,
-        gate: Path | None = None,
+        gate: str | os.PathLike[str] | None = None,
         secret: bytes = b"",
         sqlite_version: str | None = None,
         vfs: str | None = None,
     ) -> None:
-        self.path = path
+        self.path = os.fspath(path) if path else None
         self.config = config or Config()
         self.checkpoint_error = ""
         self._host = host
@@ -71,8 +70,8 @@ class SqliteStore:
         self._secret = secret or os.urandom(32)
         self._vfs = vfs
         self._unsafe = unsafe(sqlite_version or apsw.sqlite_lib_version())
-        self._files = files.Files(path) if path else None
-        self._gate = Gate(gate if path else None, self.config.gate_seconds_max)
+        self._files = files.Files(self.path) if self.path else None
+        self._gate = Gate(os.fspath(gate) if path and gate else None, self.config.gate_seconds_max)
         self._reading = threading.Lock()
         self._read_until = 0.0
         self._seen = threading.local()
@@ -84,7 +83,7 @@ class SqliteStore:
         self._errno = 0
         self._held: tuple[bool, bool] = (False, False)
         self._orphan = ""
-        with translated(path, self._forget_writer):
+        with translated(self.path, self._forget_writer):
             self._open()
         forks.watch(self)
 
@@ -183,7 +182,11 @@ class SqliteStore:
             config=self.config,
             secret=self._secret,
             until=until,
+            hurry=self._hurry,
         )
+
+    def _hurry(self, seconds: float) -> None:
+        self._read_until = min(self._read_until, time.monotonic() + seconds)
 
     def _save_clock(self, connection: apsw.Connection, tx: SqliteTx) -> None:
         clock = tx.reading
@@ -247,7 +250,7 @@ class SqliteStore:
     def _found(self, connection: apsw.Connection) -> None:
         wall = self._clock.wall_ms()
         offset = wall - self._clock.monotonic_ms()
-        root = str(self.path.parent.parent) if self.path else ":memory:"
+        root = os.path.dirname(os.path.dirname(self.path)) if self.path else ":memory:"
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
             "INSERT INTO store VALUES (1, ?, 1, ?, ?, ?, ?, ?, ?, 0)",
@@ -263,7 +266,7 @@ class SqliteStore:
         """The first to open a store after a boot looks whether the disk kept its word: one that lies about syncs shows
         here (F4).
         """
-        if not self.path or self.path.stat().st_size > CHECKED_BYTES_MAX:
+        if not self.path or os.stat(self.path).st_size > CHECKED_BYTES_MAX:
             return
         if connection.execute("SELECT boot_id FROM store").get != self._clock.boot_id() and (found := self.problems()):
             raise corrupt(self.path, found[0])
@@ -298,7 +301,7 @@ class SqliteStore:
         """Return a new connection with every setting made and read back. For what is part of the store: backups,
         exports.
         """
-        connection = apsw.Connection(str(self.path or ":memory:"), statementcachesize=STATEMENTS_MAX, vfs=self._vfs)
+        connection = apsw.Connection(self.path or ":memory:", statementcachesize=STATEMENTS_MAX, vfs=self._vfs)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # short processes must not pay for a checkpoint
         wanted: dict[str, Any] = dict(_PRAGMAS, synchronous=_SYNCHRONOUS[self.config.synchronous])
         if self.path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -43,6 +43,7 @@ class SqliteTx:
         config: Config,
         secret: bytes,
         until: float = 0.0,
+        hurry: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._connection = connection
         self.reading = reading
@@ -58,6 +59,7 @@ class SqliteTx:
         self.store_epoch, self._duties_at, self.oldest_writer, self.project, self.seq, self.head, self._messages = row
         self.recorded = False
         self._until = until
+        self.hurry = hurry
         self._events: list[tuple[Any, ...]] = []
         self.me = SYSTEM
         self.host = host

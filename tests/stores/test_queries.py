@@ -1,0 +1,45 @@
+"""Every named query is sound SQL on the schema, is used, and everything used exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import apsw
+import pytest
+
+import roost
+from roost.stores.sqlite import queries, schema
+
+SOURCES = Path(roost.__file__).parent
+FEATURES = queries.features()
+QUERIES = {name: sql for feature in FEATURES for name, sql in queries.load(feature).items()}
+USED = re.compile(rf'"((?:{"|".join(FEATURES)})\.[a-z_]+)"')
+
+
+@pytest.fixture(scope="module")
+def connection() -> apsw.Connection:
+    """An empty database with the newest schema."""
+    made = apsw.Connection(":memory:")
+    schema.upgrade(made)
+    return made
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_a_query_is_sound_on_the_schema(connection: apsw.Connection, name: str) -> None:
+    connection.execute(f"EXPLAIN {QUERIES[name]}", _Anything())
+
+
+def test_every_query_that_is_used_exists_and_every_one_that_exists_is_used() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in SOURCES.rglob("*.py"))
+    kinds = set(re.findall(r'record\(\s*"([a-z_.]+)"', text))  # kinds of events have the form of a query's name
+    used = set(USED.findall(text)) - (kinds - set(QUERIES))
+    assert used - set(QUERIES) == set(), "used and missing"
+    assert set(QUERIES) - used == set(), "there and unused"
+
+
+class _Anything(dict[str, object]):
+    """Binds every name to nothing."""
+
+    def __missing__(self, name: str) -> None:
+        return None
