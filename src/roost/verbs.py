@@ -8,7 +8,7 @@ A verb is defined once, as a method of a `Service`. Seen from outside, the same 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Verb(Generic[P, R]):
     @overload
     def __get__(self, service: Service[Sync], owner: type) -> Callable[P, R]: ...
     @overload
-    def __get__(self, service: Service[Async], owner: type) -> Callable[P, Awaitable[R]]: ...
+    def __get__(self, service: Service[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, service: Any, owner: type) -> Any:
         if service is None:
             return self

@@ -11,7 +11,7 @@ from roost.clock import ManualClock
 from roost.connect import Project
 from roost.hub import Hub
 from roost.leases.service import Leases
-from roost.sessions.model import Process
+from roost.sessions.model import Beat, Process
 from roost.sessions.service import identify
 from roost.stores.sqlite.store import SqliteStore
 from roost.verbs import InTx, Sync
@@ -32,7 +32,7 @@ class FakeHost:
     def process(self, pid: int) -> Process | None:
         return Process(host="here", boot_id="boot-1", pid=pid, started=1)
 
-    def beat_age(self, bell: str) -> float | None:
+    def beat(self, bell: str) -> Beat | None:
         return None
 
 

@@ -80,7 +80,7 @@ class Statuses(Service[M]):
     @verb
     def looked(self, seq: int) -> int:
         """Remember that the caller saw everything up to event `seq`; return it. A look never goes back."""
-        if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq <= self._seq():
+        if not 0 <= seq <= self._seq():
             raise InvalidInput(f"seq = {seq!r} is no event of this project", hint="give the `seq` of a report")
         self.tx.run("status.put_looked", agent=self.tx.me.agent, seq=seq)
         return int(self.tx.value("status.looked", agent=self.tx.me.agent))
