@@ -67,6 +67,13 @@ def until_joined(project: Project, name: str) -> None:
     wait_until(look, f"{name} to join", timeout=PATIENCE_SECONDS)
 
 
+def until_new_context(project: Project, session: str) -> None:
+    def is_new() -> bool:
+        return project.system().sessions.get(session).context == 2
+
+    wait_until(is_new, "a new context", timeout=PATIENCE_SECONDS)
+
+
 def idle_client(fleet: Fleet, name: str, *more: str) -> Claude:
     client = fleet.claude(name, script=[say("ready"), *map(say, more)])
     client.type("hello")
@@ -148,7 +155,7 @@ def test_after_compaction_the_briefing_is_there_and_owed_mail_comes_once_more(
     wait_until(lambda: fleet.requests("one", kind="compaction"), "the compaction", timeout=PATIENCE_SECONDS)
     session = project.system().sessions.of("claude-1")
     assert session is not None
-    wait_until(lambda: project.system().sessions.get(session.id).context == 2, "a new context", timeout=PATIENCE_SECONDS)
+    until_new_context(project, session.id)
     client.type("go on")
     after = client.wait_request(4)
     assert "SCRIPTED-SUMMARY" in after
@@ -236,7 +243,7 @@ def test_clear_keeps_the_name_and_the_end_frees_the_leases(fleet: Fleet, project
     client.type("/clear")
     session = project.system().sessions.of("claude-1")
     assert session is not None
-    wait_until(lambda: project.system().sessions.get(session.id).context == 2, "a new context", timeout=PATIENCE_SECONDS)
+    until_new_context(project, session.id)
     client.type("hello")
     assert "You are claude-1" in client.wait_request(3)
     client.wait_idle()

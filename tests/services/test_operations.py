@@ -11,7 +11,6 @@ import pytest
 
 from roost.clock import ManualClock
 from roost.connect import Project, connect
-from roost.deliveries.model import Delivery
 from roost.errors import (
     Forbidden,
     InvalidInput,

@@ -120,7 +120,7 @@ def _open(project: Project) -> bool:
 
 
 class _Agent:
-    """A client that has no transcript: each following hook is the proof, so what a killed hook printed must not count."""
+    """A client whose transcript says what was printed and nothing of what a killed hook would have printed."""
 
     def __init__(self, project: Project, folder: Path, session: str) -> None:
         assert project.place is not None
@@ -152,7 +152,8 @@ class _Agent:
 
     def _answer(self) -> None:
         identity = f"msg_{time.monotonic_ns()}"
-        self._write({"type": "assistant", "message": {"id": identity, "role": "assistant", "model": "m", "content": []}})
+        message = {"id": identity, "role": "assistant", "model": "m", "content": []}
+        self._write({"type": "assistant", "message": message})
 
     def _write(self, entry: dict[str, object]) -> None:
         # Answers are dated two seconds ahead, so that what a killed hook did not print counts as absent at once.

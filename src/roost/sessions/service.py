@@ -13,7 +13,6 @@ from roost.sessions.model import Activity, Endpoint, Mark, Me, Moment, Process, 
 from roost.stores.base import Tx
 from roost.verbs import M, Service, Sync, query, verb
 
-
 SELF_READING = ("library", "shell", "terminal")
 """Clients without hooks: their sessions ask for their mail."""
 

@@ -172,13 +172,6 @@ SELECT r.message, r.recipient, coalesce(a.name, '') AS recipient_name, r.n, r.ki
 FROM receipt r LEFT JOIN agent a ON a.project = r.project AND a.id = r.recipient
 WHERE r.project = :project AND r.message = :message ORDER BY a.name, r.n;
 
--- name: nonce_used
--- Whether an earlier offer of this delivery had this nonce.
-SELECT 1 FROM receipt WHERE project = :project AND message = :message AND recipient = :recipient AND nonce = :nonce LIMIT 1;
-
--- name: count_states
-SELECT state, count(*) AS count FROM delivery WHERE project = :project GROUP BY state;
-
 -- name: waiting_for
 -- How much may be offered, counted up to 1,000.
 SELECT count(*) FROM (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending' LIMIT 1000);
@@ -189,12 +182,6 @@ SELECT EXISTS (SELECT 1 FROM delivery WHERE project = :project AND session = :se
     OR EXISTS (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending')
     OR EXISTS (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND requires_ack = 1
         AND state = 'delivered' AND nudge = 1);
-
--- name: open_for
-SELECT count(*) FROM delivery WHERE project = :project AND recipient = :recipient AND state IN ('held', 'pending', 'offered');
-
--- name: mailbox
-SELECT agent, waiting, bytes FROM mailbox WHERE project = :project AND agent = :agent;
 
 -- name: desk
 -- What matters of a recipient while mail for it is being stored.

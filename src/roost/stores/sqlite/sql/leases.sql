@@ -87,10 +87,6 @@ FROM lease l LEFT JOIN agent a ON a.project = l.project AND a.id = l.agent
 WHERE l.project = :project AND l.ended_at IS NULL AND (l.expires_at <= :now OR l.token < :oldest_token)
 ORDER BY l.expires_at LIMIT :limit;
 
--- name: oldest_overdue
--- Since when (store clock, ms) the longest overdue lease has waited for the tidying.
-SELECT min(expires_at) FROM lease WHERE project = :project AND ended_at IS NULL AND expires_at <= :now;
-
 -- name: purge
 -- Leases that ended long ago; the log keeps their story.
 DELETE FROM lease WHERE project = :project AND token IN (
@@ -105,10 +101,6 @@ UPDATE lease_wait SET expires_at = :expires_at WHERE project = :project AND tick
 
 -- name: drop_wait
 DELETE FROM lease_wait WHERE project = :project AND ticket = :ticket;
-
--- name: drop_waits_of
--- A session's places in queues, when it is over.
-DELETE FROM lease_wait WHERE project = :project AND session = :session;
 
 -- name: waits
 -- Everybody in a queue, those who asked first in front, with the bell of a session that lives.

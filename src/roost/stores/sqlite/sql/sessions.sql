@@ -64,16 +64,8 @@ UPDATE session SET transcript = :transcript, transcript_offset = :transcript_off
 -- name: set_wakes
 UPDATE session SET wakes = :wakes, stops = :stops WHERE project = :project AND id = :id;
 
--- name: set_worktree
-UPDATE session SET worktree = :worktree WHERE project = :project AND id = :id;
-
 -- name: bell_of
 SELECT bell FROM session WHERE project = :project AND agent = :agent AND ended_at IS NULL;
-
--- name: ended_since
-SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
-    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
-FROM session WHERE project = :project AND ended_at > :since ORDER BY ended_at LIMIT 100;
 
 -- name: put_endpoint
 INSERT INTO endpoint (project, session, kind, address, ready_at, worked_at, failed_at, last_error)
