@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from roost.runtimes.worktree import Worktree
 
 MEMORY = ":memory:"
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "busybox"})
 
 
 def connect(
@@ -39,23 +39,24 @@ def connect(
     """
     if path == MEMORY:
         return Project(None, SqliteStore(None, host=LocalHost(), clock=clock), Silent())
-    start = Path(path) if path is not None else Path.cwd()
-    found = start if start.name == workdir.NAME and start.is_dir() else workdir.find(start, os.environ)
+    start = os.path.abspath(path) if path is not None else os.getcwd()
+    is_place = os.path.basename(start) == workdir.NAME and os.path.isdir(start)
+    found = start if is_place else workdir.locate(start, os.environ)
     if found is None:
-        raise NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=str(start))
+        raise NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=start)
     place = workdir.create(found)
     config = configuration.load(found)
     if gate_seconds is not None:
         config = msgspec.structs.replace(config, gate_seconds_max=gate_seconds)
     store = SqliteStore(
-        place.store,
-        host=LocalHost(place.beats),
+        place.at(workdir.STORE),
+        host=LocalHost(place.at("beats")),
         clock=clock,
         config=config,
-        gate=place.gate,
+        gate=place.at(workdir.GATE),
         secret=workdir.secret(place),
     )
-    return Project(place, store, Bells(place.bells))
+    return Project(place, store, Bells(place.at("bells")))
 
 
 class Project:
@@ -106,8 +107,9 @@ def _do_what_is_due(tx: Tx) -> None:
 def open(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:
     """Open a project as someone and return its hub.
 
-    `path` is a folder in the project (default: the current one) or `:memory:`. `as_` names the agent that this process is; without it
-    the caller is told from its surroundings, as for the CLI. Raises NoProject, WhoAreYou, AgentAlive, InvalidName, StoreVersion.
+    `path` is a folder in the project (default: the current one) or `:memory:`. `as_` names the agent that this process
+    is; without it the caller is told from its surroundings, as for the CLI. Raises NoProject, WhoAreYou, AgentAlive,
+    InvalidName, StoreVersion.
     """
     project = connect(path)
     return project.joined(as_, takeover=takeover) if as_ else project.caller()
@@ -123,7 +125,7 @@ async def aopen(path: str | os.PathLike[str] | None = None, *, as_: str = "", ta
 
 def bells_of(place: str) -> Bells:
     """Return the bells in a `.roost` folder; opening its store is not needed to ring one or take it down."""
-    return Bells(Path(place) / "bells")
+    return Bells(f"{place}/bells")
 
 
 def worktree_of(folder: str) -> Worktree:
@@ -131,6 +133,19 @@ def worktree_of(folder: str) -> Worktree:
     from roost.runtimes import worktree
 
     return worktree.worktree_of(folder)
+
+
+def head_of(top: str) -> str:
+    """Return the commit that a checkout stands at."""
+    from roost.runtimes import worktree
+
+    return worktree.head_of(top)
+
+
+def client_above(pid: int) -> int:
+    """Return the nearest process from `pid` upwards that is no shell: what started a hook through one."""
+    host = LocalHost()
+    return next((one.pid for one in host.parents(pid) if host.command(one.pid) not in SHELLS), pid)
 
 
 def git_facts(folder: str) -> GitFacts:

@@ -12,6 +12,9 @@ from roost.connect import Project, connect
 from roost.hub import Hub
 from roost.verbs import Sync
 
+from .played import Played
+
+Play = Callable[..., Played]
 HubOf = Callable[[str], Hub[Sync]]
 
 
@@ -47,3 +50,17 @@ def person(project: Project) -> Hub[Sync]:
     """Return the hub of the project's person."""
     session = project.system().turns.join("ada", kind="human", client="terminal")
     return project.as_session(session.id)
+
+
+@pytest.fixture
+def play(project: Project) -> Iterator[Play]:
+    """Return a played coding client, with a process that ends with the test."""
+    players: list[Played] = []
+
+    def begin(**fields: str) -> Played:
+        players.append(Played(project, **fields))
+        return players[-1]
+
+    yield begin
+    for player in players:
+        player.crash()

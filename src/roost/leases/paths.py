@@ -26,6 +26,7 @@ EVERYTHING = globs.DEEP
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _STARS = re.compile(r"\*{2,}")
 _BYTE = re.compile(r"%(?=[0-9A-Fa-f]{2})")
+_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SUFFIX = re.compile(r".\.[A-Za-z0-9_+~-]{1,16}\Z")
 
 
@@ -50,6 +51,19 @@ def of_file(path: str) -> str:
     escaped = "".join(f"[{char}]" if char in globs.ESCAPABLE else char for char in text)
     check_characters(escaped)
     return "/".join(_resolve(escaped)) or EVERYTHING
+
+
+def file_of(key: str) -> str | None:
+    """Return the one file that a stored key may name, as the file system knows it; None for a key with wildcards.
+
+    The closing `/` of a name without suffix says that it may be a folder; whether it is one, only a look tells.
+    """
+    parts = key.removesuffix("/").split("/")
+    if not all(globs.is_plain(part) for part in parts):
+        return None
+    name = "/".join(globs.plain_name(part) for part in parts)
+    raw = _ENCODED.sub(lambda found: bytes((int(found[1], 16),)), name.encode())
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def shown(key: str) -> str:

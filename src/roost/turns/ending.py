@@ -17,6 +17,8 @@ def end_session(service: Service[Sync], session: Session, reason: str) -> bool:
     Deliveries[Sync](service._caller).lose_context(session, f"its session ended: {reason}")
     Leases[Sync](service._caller).release_session(session.id)
     Operations[Sync](service._caller).session_ended(session.id)
+    tx.run("turns.forget_told", session=session.id)
+    tx.run("turns.forget_commit_before", session=session.id)
     data = {"agent": session.agent, "epoch": session.epoch, "reason": reason}
     tx.record("session.ended", session.id, data)
     return True

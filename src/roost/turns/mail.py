@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.deliveries.envelope import INJECTED_BYTES_MAX, WHOLE_MAX, Shown, render
+from roost.deliveries.ledger import Ledger
 from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
 from roost.ids import new_nonce
@@ -13,6 +14,9 @@ from roost.text import agent_line
 from roost.verbs import Service, Sync
 
 CANDIDATES_MAX = 25
+REMINDERS_MAX = 10
+"""In one turn; the next one tells the others."""
+WAKE_REFUSED = "session.wake_refused"
 
 
 def offer_mail(
@@ -24,7 +28,8 @@ def offer_mail(
     limit: int = INJECTED_BYTES_MAX,
     asking_only: bool = False,
 ) -> str:
-    """Offer a session what waits for it and return the text; '' if nothing does. Only what the text shows is offered."""
+    """Offer a session what waits for it and return the text; '' if nothing does. Only what the text shows is
+    offered."""
     deliveries = Deliveries[Sync](service._caller)
     found = deliveries.candidates(session.agent, limit=CANDIDATES_MAX, asking_only=asking_only)
     if not found:
@@ -48,7 +53,9 @@ def offer_mail(
 
 def reminders(service: Service[Sync], session: Session) -> str:
     """Return a line for each acknowledgement that a session still owes and was not reminded of; '' if there is none."""
-    owed = service.tx.all(Delivery, "deliveries.nudges", recipient=session.agent)
+    if Ledger(service.tx).is_paused(session.agent):
+        return ""
+    owed = service.tx.all(Delivery, "deliveries.nudges", recipient=session.agent)[:REMINDERS_MAX]
     lines = []
     for delivery in owed:
         service.tx.run("deliveries.clear_nudge", message=delivery.message, recipient=delivery.recipient)
@@ -59,6 +66,14 @@ def reminders(service: Service[Sync], session: Session) -> str:
                 f" {message.ref}: roost ack {message.ref}"
             )
     return "\n".join(lines)
+
+
+def note_refused_wake(service: Service[Sync], session: Session, why: str) -> None:
+    """Record, once in a row, that mail which asks for something may not wake a session or keep it going."""
+    if not Deliveries[Sync](service._caller).candidates(session.agent, limit=1, asking_only=True):
+        return
+    if service.tx.value("turns.last_event_of", object=session.id) != WAKE_REFUSED:
+        service.tx.record(WAKE_REFUSED, session.id, {"agent": session.agent, "why": why})
 
 
 def _shown(service: Service[Sync], message: Message, delivery: Delivery) -> Shown:

@@ -45,6 +45,11 @@ class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The files that the event's edit tools write."""
     command: str = ""
     """The shell command of the event's one tool."""
+    may_write: bool = False
+    """A tool of the event may have changed files that it did not name: a shell, or one that is not known."""
+    after_answer: bool = False
+    """The model has answered since the event of this kind before; a hook after each of several parallel tools is no
+    sign of that."""
     stop_active: bool = False
     """The turn already goes on because a hook said so; also true in a turn that a waker began."""
     prompt_is_user: bool = False
@@ -86,11 +91,36 @@ SILENT = TurnReply()
 """Nothing to say."""
 
 
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a leased file holds now: its size, time and inode as a stamp, and a digest of its content.
+
+    `path` is relative to the worktree; a file that is not there has the digest GONE.
+    """
+
+    path: str
+    token: int
+    stamp: str
+    digest: str
+
+
+GONE = "gone"
+
+
+class LeasedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file under a live lease, and what its holder's turn last saw of it; a stamp of '' means that it never did."""
+
+    path: str
+    token: int
+    stamp: str = ""
+    digest: str = ""
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen around an event: facts for the verb, which looks at no file or process itself.
 
-    `worktree` is the top of the checkout, `linked_name` its folder's name if it is a linked one; `verdicts` say what the transcript
-    shows of open offers, up to `transcript_offset`; `briefing_facts` is what the briefing shows of the repository.
+    `worktree` is the top of the checkout, `linked_name` its folder's name if it is a linked one; `verdicts` say what
+    the transcript shows of open offers, up to `transcript_offset`; `git` is what a briefing shows of the repository,
+    `files` what leased files hold, `head` the commit of the worktree.
     """
 
     client_pid: int | None = None
@@ -100,6 +130,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[Verdict, ...] = ()
     transcript_offset: int = 0
     git: GitFacts = GitFacts()
+    files: tuple[Looked, ...] = ()
+    head: str = ""
 
 
 class OpenOffer(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +142,10 @@ class OpenOffer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look for before a turn is taken: offers whose proof is open, and from where to read."""
+    """What to look for before a turn is taken: offers whose proof is open and from where to read, and leased files."""
 
     session: str = ""
     offers: tuple[OpenOffer, ...] = ()
     transcript: str = ""
     offset: int = 0
+    files: tuple[LeasedFile, ...] = ()

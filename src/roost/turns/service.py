@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from roost.agents.model import Agent, Kind
 from roost.agents.service import Agents
+from roost.deliveries.envelope import INJECTED_BYTES_MAX
+from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
 from roost.errors import AgentAlive, Forbidden
-from roost.deliveries.model import Delivery
 from roost.sessions.model import Me, Process, Session
 from roost.sessions.service import Sessions
 from roost.turns import mail, rules
@@ -14,6 +15,7 @@ from roost.turns.ending import end_session
 from roost.turns.joining import Joining
 from roost.turns.model import ClientEvent, OpenOffer, Surroundings, Watch
 from roost.turns.taking import Taken, Taking
+from roost.turns.watching import Watching
 from roost.verbs import InTx, M, Service, Sync, query, verb
 
 
@@ -36,8 +38,8 @@ class Turns(Joining[M]):
     ) -> Session:
         """Start a session of an agent, which is made if there is none of that name.
 
-        Raises AgentAlive if the agent lives in another process, unless `takeover`, which fences it. What its last session was
-        offered without proof is offered to this one again.
+        Raises AgentAlive if the agent lives in another process, unless `takeover`, which fences it. What its last
+        session was offered without proof is offered to this one again.
         """
         if self.tx.me.kind != "system":
             raise Forbidden("a session is begun by Roost, not by another session", hint="use `roost join`")
@@ -67,8 +69,9 @@ class Turns(Joining[M]):
         end_session(_inner(self), Sessions[Sync](self._caller).known(self.tx.me.session), reason)
 
     @query
-    def watch(self, client: str, client_session: str) -> Watch:
-        """Return what to look for in a session's transcript before its turn is taken."""
+    def watch(self, client: str, client_session: str, *, worktree: str = "") -> Watch:
+        """Return what to look for before a turn is taken: in the session's transcript, and among the leased files of
+        a worktree if one is named."""
         session = self.tx.one(Session, "sessions.of_client", client=client, client_session=client_session)
         if session is None:
             return Watch()
@@ -80,6 +83,7 @@ class Turns(Joining[M]):
             offers=_open_offers(offered + late, ahead),
             transcript=session.transcript,
             offset=session.transcript_offset,
+            files=Watching(_inner(self), session, worktree).files() if worktree else (),
         )
 
     @verb
@@ -103,29 +107,32 @@ class Turns(Joining[M]):
     @verb
     def wake(self, client: str, client_session: str) -> str:
         """Return the mail that wakes an idle session, now offered to it; '' if there is nothing that may wake it."""
-        session = self.tx.one(Session, "sessions.of_client", client=client, client_session=client_session)
+        session: Session | None = self.tx.one(
+            Session, "sessions.of_client", client=client, client_session=client_session
+        )
         limits, features = self.tx.config.limits, self.tx.config.features
         if session is None or session.ended_at is not None or not features.wake_idle:
             return ""
         if not rules.may_wake(session, self.tx.now, per_hour_max=limits.wakes_per_hour_max):
+            why = f"it was woken {limits.wakes_per_hour_max} times in the last hour"
+            mail.note_refused_wake(_inner(self), session, why)
             return ""
         agent = Agents[Sync](self._caller).get(session.agent)
         self.tx.me = Me(agent=agent.id, name=agent.name, kind=agent.kind, session=session.id, epoch=session.epoch)
-        text = "\n\n".join(
-            part
-            for part in (
-                mail.reminders(_inner(self), session),
-                mail.offer_mail(_inner(self), session, "rewake", asking_only=True),
-            )
-            if part
-        )
+        owed = mail.reminders(_inner(self), session)
+        room = INJECTED_BYTES_MAX - len(owed.encode()) - 2
+        letters = mail.offer_mail(_inner(self), session, "rewake", asking_only=True, limit=room)
+        text = "\n\n".join(part for part in (owed, letters) if part)
         if text:
-            wakes = rules.recent_wakes(session, self.tx.now) + (self.tx.now,)
-            self.tx.run("sessions.set_wakes", id=session.id, wakes=wakes, stops=session.stops)
-            self.tx.record("session.woken", session.id, {"agent": session.agent})
+            self._note_wake(session)
         return text
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
+
+    def _note_wake(self, session: Session) -> None:
+        wakes = (*rules.recent_wakes(session, self.tx.now), self.tx.now)
+        self.tx.run("sessions.set_wakes", id=session.id, wakes=wakes, stops=session.stops)
+        self.tx.record("session.woken", session.id, {"agent": session.agent})
 
     def _end_other(self, agent: Agent, session: Session, *, alive: bool, takeover: bool) -> None:
         if not alive:

@@ -48,6 +48,9 @@ TAKES_CONTEXT = frozenset(
     {"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch", "Stop"}
 )
 EDIT_TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
+# Every other tool may write files that it does not name: a shell, or one that is not known here.
+NAMES_WHAT_IT_WRITES = EDIT_TOOLS | {"Read", "Glob", "Grep", "LS", "TodoWrite", "WebFetch", "WebSearch", "ToolSearch"}
+AFTER_ANSWER = frozenset({"PostToolBatch", "UserPromptSubmit", "Stop"})
 # What the client itself or a program gave as a prompt.
 NOT_TYPED_SOURCES = frozenset({"system", "loop_wakeup", "schedule_wakeup", "poll_event"})
 NOT_TYPED_STARTS = ("<task-notification>", "<roost-mail ")
@@ -102,6 +105,8 @@ def _event(name: str, session: str, cwd: str, told: Json, environ: Mapping[str, 
         tool=_text(only, "tool_name"),
         paths=tuple(dict.fromkeys(path for tool in tools for path in _targets(tool, cwd))),
         command=_text(_object(only, "tool_input"), "command") if _text(only, "tool_name") == "Bash" else "",
+        may_write=any(_text(tool, "tool_name") not in NAMES_WHAT_IT_WRITES for tool in tools),
+        after_answer=name in AFTER_ANSWER,
         stop_active=told.get("stop_hook_active") is True,
         prompt_is_user=kind == "prompt" and _is_typed(told),
         client_pid=_pid(environ.get("CLAUDE_PID", "")),

@@ -1,14 +1,16 @@
 """The hook program: run as `python -I -S program.py DOTROOST CLIENT [wait]` at every event of a coding client.
 
-It beats, and if no bell rang, nothing is to be checked and the last full look is under 30 s old, it ends at the price of a bare
-interpreter: only modules that are built into the interpreter are imported before that is known. It never fails its client: on
-an error of its own it writes a line to `hooks.log` and ends with 0.
+It beats, and if no bell rang, nothing is to be checked and the last full look is under 30 s old, it ends at the price
+of a bare interpreter: only modules that are built into the interpreter are imported before that is known. It never
+fails its client: on an error of its own it writes a line to `hooks.log` and ends with 0.
 """
 
+import _signal  # type: ignore[import-not-found]
 import posix
 import sys
 import time
 
+BUDGET_SECONDS = 0.4
 LOOK_EVERY_SECONDS = 30
 STDIN_BYTES_MAX = 16 * 1024 * 1024
 QUIET = {
@@ -20,39 +22,46 @@ QUIET = {
     b"Notification": b"waiting",
     b"PermissionRequest": b"waiting",
 }
-"""Events that may have nothing to do, and what the agent does after them."""
+"""Events that may have nothing to do, and what the agent does after them. A full turn says itself what it does."""
 EDITS = (b"Edit", b"MultiEdit", b"Write", b"NotebookEdit")
+READS = (b"Read", b"Glob", b"Grep", b"LS", b"TodoWrite", b"WebFetch", b"WebSearch", b"ToolSearch")
+"""Tools that change no file; after any other one, leased files are looked at where somebody watches them."""
 
 
 def main(argv: list[str]) -> int:
     """Take one event; return the exit status."""
+    began = time.monotonic()
     place, client, waits = argv[1], argv[2], argv[3:] == ["wait"]
+    # Somebody who never closes our input must not hold the client up; what follows has a deadline of its own.
+    _signal.signal(_signal.SIGALRM, lambda number, frame: posix._exit(0))
+    _signal.setitimer(_signal.ITIMER_REAL, BUDGET_SECONDS)
     raw = read_all(0)
+    _signal.setitimer(_signal.ITIMER_REAL, 0)
     bell = bell_of(client, field(raw, b"session_id"))
     if waits:
         return _waiter(place, client, bell, raw)
     event = field(raw, b"hook_event_name")
-    if bell:
-        beat(place, bell, QUIET.get(event, b"producing"))
-        if event in QUIET and is_quiet(place, bell, event, raw):
+    if bell and event in QUIET:
+        beat(place, bell, QUIET[event])
+        if is_quiet(place, bell, event, raw):
             return 0
-    return _turn(place, client, bell, raw)
+    return _turn(place, client, bell, raw, began)
 
 
 def read_all(file: int) -> bytes:
-    """Read a descriptor to its end, up to a bound."""
+    """Read a descriptor to its end; what goes beyond a bound is read too, so that its writer is not cut off, and left
+    out."""
     parts, size = [], 0
-    while size < STDIN_BYTES_MAX:
-        part = posix.read(file, 1 << 20)
-        if not part:
-            break
-        parts.append(part)
+    while part := posix.read(file, 1 << 20):
+        if size <= STDIN_BYTES_MAX:
+            parts.append(part)
         size += len(part)
     return b"".join(parts)
 
 
 def field(raw: bytes, name: bytes) -> bytes:
-    """Return a text field of the client's JSON without parsing it; the client writes its own fields before any tool's."""
+    """Return a text field of the client's JSON without parsing it; the client writes its own fields before any
+    tool's."""
     at = raw.find(b'"' + name + b'"')
     if at < 0:
         return b""
@@ -61,7 +70,8 @@ def field(raw: bytes, name: bytes) -> bytes:
 
 
 def bell_of(client: str, session: bytes) -> str:
-    """Return the name of the session's bell and beat; '' if its id could not be a file's name (see sessions.service)."""
+    """Return the name of the session's bell and beat; '' if its id could not be a file's name (see
+    sessions.service)."""
     text = session.decode("ascii", "replace")
     fit = 0 < len(text) <= 64 and all(c.isascii() and (c.isalnum() or c == "-") for c in text)
     return f"{client}-{text}" if fit else ""
@@ -81,17 +91,25 @@ def is_quiet(place: str, bell: str, event: bytes, raw: bytes) -> bool:
     """Say whether nothing is to be done: no bell, nothing to check, and a full look not long ago."""
     if event == b"PreToolUse":
         tool = field(raw, b"tool_name")
-        if tool in EDITS or (tool == b"Bash" and b"git" in raw):
-            return False
-        return True  # before a tool no mail is given: the event after it does that
+        # Before a tool no mail is given, the event after it does that; a full look is only for what must be checked.
+        return tool not in EDITS and not (tool == b"Bash" and b"git" in raw[raw.find(b'"tool_input"') :])
     if event in (b"Notification", b"PermissionRequest"):
         return True
-    if exists(f"{place}/bells/{bell}") or (b"git" in raw and b"commit" in raw):
-        return False  # a commit ends the leases of what it holds
+    if exists(f"{place}/bells/{bell}"):
+        return False
     try:
-        return 0 <= time.time() - posix.stat(f"{place}/looks/{bell}").st_mtime < LOOK_EVERY_SECONDS
+        look = posix.stat(f"{place}/looks/{bell}")
     except OSError:
         return False
+    if not 0 <= time.time() - look.st_mtime < LOOK_EVERY_SECONDS:
+        return False
+    # A look that was left with a word in it says that leased files are watched.
+    return not look.st_size or not event.startswith(b"PostTool") or reads_only(raw)
+
+
+def reads_only(raw: bytes) -> bool:
+    """Say whether every tool of an event is one that changes no file."""
+    return all(part.split(b'"', 2)[1:2] in [[name] for name in READS] for part in raw.split(b'"tool_name"')[1:])
 
 
 def exists(path: str) -> bool:
@@ -103,21 +121,21 @@ def exists(path: str) -> bool:
     return True
 
 
-def _turn(place: str, client: str, bell: str, raw: bytes) -> int:
-    _library()
+def _turn(place: str, client: str, bell: str, raw: bytes, began: float) -> int:
+    library()
     from roost.interfaces.hook.turn import turn
 
-    return turn(place, client, bell, raw)
+    return turn(place, client, bell, raw, began=began)
 
 
 def _waiter(place: str, client: str, bell: str, raw: bytes) -> int:
-    _library()
+    sys.path.insert(0, __file__.rsplit("/", 4)[0])  # the rest of the library only its children need
     from roost.interfaces.hook.waiter import wait
 
     return wait(place, client, bell, raw)
 
 
-def _library() -> None:
+def library() -> None:
     """Make the package and what it needs importable: beside this file, else by the interpreter's own site rules."""
     sys.path.insert(0, __file__.rsplit("/", 4)[0])
     try:
@@ -128,14 +146,20 @@ def _library() -> None:
         site.main()
 
 
+def _complain(place: str, error: BaseException) -> None:
+    import contextlib
+
+    with contextlib.suppress(BaseException):  # an installation so broken that it cannot even say so
+        library()
+        from roost.interfaces.hook.journal import complain
+
+        complain(place, error)
+
+
 if __name__ == "__main__":
     status = 0
     try:
         status = main(sys.argv)
-    except Exception as error:
-        from roost.interfaces.hook.journal import complain
-
-        complain(sys.argv[1], error)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    except BaseException as error:
+        _complain(sys.argv[1], error)
     posix._exit(status)  # nothing is left to tidy, and a full shutdown costs milliseconds

@@ -1,88 +1,145 @@
-"""One turn by the full library, in this process: read the event, look at the transcript, take the turn, answer."""
+"""One turn by the full library, in this process: read the event, look around, take the turn, answer."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from roost.briefings.model import GitFacts
-from roost.clients.base import Client, Offer, Output, Unreadable
+from roost import keyfiles
+from roost.clients.base import Client, Output, Unreadable
 from roost.clients.named import named
-from roost.connect import Project, bells_of, connect, git_facts, worktree_of
-from roost.deliveries.envelope import marker
-from roost.deliveries.model import Verdict
-from roost.errors import RoostError
+from roost.connect import Project, bells_of, connect
 from roost.interfaces.hook.journal import complain, count
-from roost.turns.model import ClientEvent, Surroundings, TurnReply, Watch
+from roost.interfaces.hook.looking import surroundings
+from roost.interfaces.hook.program import beat
+from roost.turns.model import ClientEvent, TurnReply
+from roost.turns.shell import rewrites
+from roost.turns.taking import Taken
 
 BUDGET_SECONDS = 0.4
-START_BUDGET_SECONDS = 2.0
-"""A session's first event also looks at the repository, and a late briefing is better than none."""
+LONG_BUDGET_SECONDS = 2.0
+"""Events that also look at the repository: a late briefing is better than none."""
 GATE_SECONDS = 0.15
-NOT_CHECKED = "Roost could not check in time whether somebody else holds this file: it was not checked."
+NOT_CHECKED = "Roost could not check in time whether somebody else holds what this changes: it was not checked."
 
 
-class OutOfTime(BaseException):
-    """The client is not to wait any longer. No Exception, so that nothing on the way takes it for an error it can answer."""
+class OutOfTime(Exception):
+    """The client is not to wait any longer."""
 
 
-def turn(place: str, client_name: str, bell: str, raw: bytes, environ: Mapping[str, str] = os.environ) -> int:
-    """Take one event in at most 400 ms and print the answer; return the exit status, which is 0."""
-    began = time.monotonic()
+class Turn:
+    """One event on its way; whoever of its two threads speaks first has spoken for both."""
+
+    def __init__(self, place: str, client: Client, event: ClientEvent, bell: str, began: float) -> None:
+        self.place = place
+        self.client = client
+        self.event = event
+        self.bell = bell
+        self.began = began
+        self._speaking = threading.Lock()
+        self._rang = os.path.exists(f"{place}/bells/{bell}")
+
+    def run(self) -> int:
+        """Take the event and print the answer; return the exit status."""
+        budget = LONG_BUDGET_SECONDS if self.event.kind in ("start", "compacting") else BUDGET_SECONDS
+        threading.Thread(target=self._watch, args=(self.began + budget,), name="roost-deadline", daemon=True).start()
+        outcome = "ok"
+        try:
+            output = self._taken()
+        except Exception as error:
+            outcome, output = type(error).__name__, self._failed(error)
+        if not self._speaking.acquire(blocking=False):
+            threading.Event().wait()  # the other thread ends this process
+        return self._say(outcome, output)
+
+    def _watch(self, deadline: float) -> None:
+        """End the process when its time is up, whatever it is in: the store loses nothing by that, and the bell stays.
+
+        A signal would wait for the end of a call into SQLite; a thread does not.
+        """
+        time.sleep(max(0.0, deadline - time.monotonic()))
+        if self._speaking.acquire(blocking=False):
+            try:
+                self._say("OutOfTime", self._failed(OutOfTime("the client must not wait any longer")))
+            finally:
+                os._exit(0)
+
+    def _say(self, outcome: str, output: Output) -> int:
+        count(self.place, self.event.name, outcome, round((time.monotonic() - self.began) * 1000))
+        sys.stdout.write(output.stdout)
+        sys.stderr.write(output.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return output.exit
+
+    def _failed(self, error: Exception) -> Output:
+        if self.bell and (self._rang or isinstance(error, OutOfTime)):
+            bells_of(self.place).ring([self.bell])
+        complain(self.place, error, event=self.event.name, session=self.event.client_session)
+        return _unchecked(self.client, self.event)
+
+    def _taken(self) -> Output:
+        if self.bell:
+            bells_of(self.place).take_down(self.bell)  # before looking, so that one rung meanwhile stays
+        key, key_hash = keyfiles.new_key()
+        project = open_project(self.place)
+        try:
+            around = surroundings(project, self.client, self.event)
+            taken = project.system().turns.take(self.event, around, key_hash=key_hash)
+        finally:
+            project.close()
+        self._leave_signs(taken, key)
+        return self.client.answer(self.event, taken.reply)
+
+    def _leave_signs(self, taken: Taken, key: str) -> None:
+        """Leave the files that go with a turn. None of them is worth an answer that is on its way."""
+        try:
+            if taken.old_bell:
+                _sweep(self.place, taken.old_bell)
+            if taken.is_over:
+                keyfiles.drop(f"{self.place}/sessions", taken.session)
+            elif taken.bell:
+                self._show_signs(taken)
+            if taken.joined:
+                keyfiles.write(f"{self.place}/sessions", taken.session, key)
+            if taken.reply.env and self.event.env_file:
+                _export(self.event.env_file, {**taken.reply.env, "ROOST_DIR": self.place})
+        except OSError as error:
+            complain(self.place, error, event=self.event.name, session=self.event.client_session)
+
+    def _show_signs(self, taken: Taken) -> None:
+        beat(self.place, taken.bell, (taken.mark or "none").encode())
+        if taken.more:
+            bells_of(self.place).ring([taken.bell])
+        path = f"{self.place}/looks/{taken.bell}"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, b"watch" if taken.watches else b"")
+        finally:
+            os.close(file)
+
+
+def turn(
+    place: str,
+    client_name: str,
+    bell: str,
+    raw: bytes,
+    environ: Mapping[str, str] = os.environ,
+    began: float | None = None,
+) -> int:
+    """Take one event in at most 400 ms from `began` (CLOCK_MONOTONIC) on; return the exit status, which is 0."""
     client = named(client_name)
     event = client.event(raw, environ)
     if isinstance(event, Unreadable):
         complain(place, ValueError(event.reason), client=client_name)
         return 0
-    outcome, output = "ok", Output()
-    try:
-        _alarm(START_BUDGET_SECONDS if event.kind == "start" else BUDGET_SECONDS)
-        output = _taken(place, client, event, bell)
-        _alarm(0)
-    except (OutOfTime, RoostError, OSError) as error:
-        _alarm(0)
-        outcome = "late" if isinstance(error, OutOfTime) else type(error).__name__
-        complain(place, error, event=event.name, session=event.client_session)
-        output = _unchecked(client, event)
-    count(place, event.name, outcome, round((time.monotonic() - began) * 1000))
-    sys.stdout.write(output.stdout)
-    sys.stderr.write(output.stderr)
-    return output.exit
-
-
-def _taken(place: str, client: Client, event: ClientEvent, bell: str) -> Output:
-    bells = bells_of(place)
-    if bell:
-        bells.take_down(bell)  # before looking, so that one rung meanwhile stays
-    project = open_project(place)
-    try:
-        key = os.urandom(32)
-        taken = project.system().turns.take(
-            event, surroundings(project, client, event), key_hash=hashlib.sha256(key.hex().encode()).digest()
-        )
-    except BaseException:
-        if bell:
-            bells.ring([bell])
-        raise
-    finally:
-        project.close()
-    if taken.joined:
-        write_key(place, taken.session, key.hex())
-    if taken.more and taken.bell:
-        bells.ring([taken.bell])
-    if taken.bell:
-        _looked(place, taken.bell)
-    if taken.reply.env and event.env_file:
-        _export(event.env_file, {**taken.reply.env, "ROOST_DIR": place})
-    return client.answer(event, taken.reply)
+    return Turn(place, client, event, bell, time.monotonic() if began is None else began).run()
 
 
 def open_project(place: str) -> Project:
@@ -90,62 +147,20 @@ def open_project(place: str) -> Project:
     return connect(Path(place), gate_seconds=GATE_SECONDS)
 
 
-def surroundings(project: Project, client: Client, event: ClientEvent) -> Surroundings:
-    """Look at everything around an event that the verb needs to know."""
-    watch = project.system().turns.watch(event.client, event.client_session)
-    verdicts, offset = read_proofs(client, event.transcript or watch.transcript, watch)
-    tree = worktree_of(event.cwd)
-    return Surroundings(
-        client_pid=event.client_pid or os.getppid(),
-        worktree=tree.top,
-        linked_name=tree.linked_name,
-        agent_wanted=os.environ.get("ROOST_AGENT", ""),
-        verdicts=verdicts,
-        transcript_offset=offset,
-        git=_git(event),
-    )
-
-
-def _git(event: ClientEvent) -> GitFacts:
-    """What a briefing or checkpoint shows of the repository; other events do not pay for it."""
-    if event.kind not in ("start", "compacting"):
-        return GitFacts()
-    return git_facts(event.cwd)
-
-
-def read_proofs(client: Client, transcript: str, watch: Watch) -> tuple[tuple[Verdict, ...], int]:
-    """Look in a transcript for the open offers of its session, outside any transaction."""
-    offset = watch.offset if transcript == watch.transcript else 0
-    if not watch.offers:
-        return (), offset
-    if not transcript:
-        return tuple(Verdict(nonce=offer.nonce, found="unreadable") for offer in watch.offers), 0
-    offers = [
-        Offer(nonce=offer.nonce, marker=marker(offer.nonce), offered_wall=offer.offered_wall) for offer in watch.offers
-    ]
-    scan = client.proofs(transcript, offset, offers)
-    return scan.verdicts, scan.offset
-
-
-def write_key(place: str, session: str, key: str) -> None:
-    """Leave a session's key where only its user can read it."""
-    file = os.open(f"{place}/sessions/{session}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, key.encode())
-    finally:
-        os.close(file)
-
-
 def _unchecked(client: Client, event: ClientEvent) -> Output:
-    if event.kind == "tool_before" and event.paths:
+    if event.kind == "tool_before" and (event.paths or rewrites(event.command, event.cwd)):
         reply = TurnReply(context=NOT_CHECKED)
         return client.answer(msgspec.structs.replace(event, takes_context=True), reply)
     return Output()
 
 
-def _looked(place: str, bell: str) -> None:
-    path = f"{place}/looks/{bell}"
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+def _sweep(place: str, bell: str) -> None:
+    """Take away the small files of a conversation that is over; its waiter ends when it misses its own."""
+    for folder in ("bells", "beats", "looks", "waiters"):
+        try:
+            os.unlink(f"{place}/{folder}/{bell}")
+        except FileNotFoundError:
+            continue
 
 
 def _export(path: str, env: Mapping[str, str]) -> None:
@@ -153,12 +168,3 @@ def _export(path: str, env: Mapping[str, str]) -> None:
 
     with open(path, "a", encoding="utf-8") as file:
         file.write(exports(env))
-
-
-def _alarm(seconds: float) -> None:
-    signal.signal(signal.SIGALRM, _out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-def _out_of_time(number: int, frame: Any) -> None:
-    raise OutOfTime("the client must not wait any longer")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from roost.clients.named import named
 from roost.connect import bells_of
-from roost.interfaces.hook.turn import open_project, read_proofs
+from roost.interfaces.hook.looking import read_proofs
+from roost.interfaces.hook.turn import open_project
 from roost.turns.model import Surroundings
 
 
