@@ -43,7 +43,7 @@ def test_making_it_twice_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_every_place_lies_inside(tmp_path: Path) -> None:
-    made = workdir.Workdir(tmp_path)
+    made = workdir.Workdir(str(tmp_path))
     places = [made.store, made.gate, made.beats, made.bells, made.looks, made.sessions]
     places += [made.hooks_log, made.secret, made.run]
     assert {place.parent for place in places} == {tmp_path}

@@ -496,7 +496,7 @@ def test_waiting_works_off_the_event_loop(fleet: Fleet) -> None:
     async def both() -> str:
         hub: Hub[Async] = Hub(InThread(fleet.builder._caller))
         lease, _ = await asyncio.gather(hub.leases.wait("a.py", timeout=20), asyncio.to_thread(release_when_waited_for))
-        return lease.holder
+        return str(lease.holder)
 
     def release_when_waited_for() -> None:
         while not fleet.planner.leases.queue():

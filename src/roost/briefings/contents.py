@@ -71,10 +71,11 @@ class Contents:
         session, agent = self._session, self._agent
         project = _quoted(self.tx.value("briefings.project_name"))
         role = f", {_quoted(agent.profile.role)}" if agent.profile.role else ""
-        lines = [
+        first = (
             f"You are {agent.name}{role}: an agent of the Roost project {project}, where several coding agents and"
-            f" people work together. This is run {session.epoch} of your name, context {session.context}.",
-        ]
+            f" people work together. This is run {session.epoch} of your name, context {session.context}."
+        )
+        lines = [first]
         waiting = self.tx.value("deliveries.waiting_for", recipient=agent.id)
         if Ledger(self.tx).is_paused(agent.id):
             lines.append("Mail is paused: what is sent to you is kept and comes when a person resumes it.")
@@ -176,7 +177,8 @@ class Contents:
     def _of_message(self, message: Message) -> str:
         place = f" in #{_line(message.channel)}" if message.channel else ""
         when = f"{age(message.sent_at, self.tx.now)} ago"
-        return f"- {message.ref} from {_line(message.sender_name)}{place}, {when}: {_quoted(message.subject or message.body)}"
+        said = _quoted(message.subject or message.body)
+        return f"- {message.ref} from {_line(message.sender_name)}{place}, {when}: {said}"
 
 
 def _line(text: str) -> str:
