@@ -22,9 +22,12 @@ from roost.wakeups.base import Silent, Wakeups
 from roost.wakeups.local import Bells
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from roost.briefings.model import GitFacts
     from roost.clock import Clock
     from roost.runtimes.worktree import Worktree
+    from roost.stores.sqlite.backup import Copy, Restored
 
 MEMORY = ":memory:"
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "busybox"})
@@ -86,6 +89,24 @@ class Project:
         process = LocalHost().process(os.getpid())
         session = self.system().turns.join(name, process=process, takeover=takeover)
         return self.as_session(session.id)
+
+    def backup(self, to: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Copy:
+        """Copy the store while it is in use; see `stores.sqlite.backup`."""
+        from roost.stores.sqlite.backup import backup
+
+        return backup(self.store, to, progress)
+
+    def inspect(self, copy: Path) -> Copy:
+        """Look at a backup without changing anything."""
+        from roost.stores.sqlite.backup import inspect
+
+        return inspect(copy)
+
+    def restore(self, copy: Path, *, force: bool = False) -> Restored:
+        """Put a backup in the place of the store, and close this project."""
+        from roost.stores.sqlite.backup import restore
+
+        return restore(self.store, copy, force=force)
 
     def close(self) -> None:
         """Close the store, and with it every hub made from this project."""
