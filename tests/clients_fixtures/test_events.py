@@ -199,3 +199,16 @@ json_values = st.recursive(
 def test_no_field_of_an_unexpected_type_breaks_the_reading(name: str, fields: dict[str, Any]) -> None:
     raw = json.dumps({"hook_event_name": name, "session_id": "s", "cwd": "/x", **fields}).encode()
     assert isinstance(events.read(raw, {}), ClientEvent)
+
+
+def test_a_shell_or_an_unknown_tool_may_have_written_what_it_does_not_name() -> None:
+    assert recorded("turn", "PostToolBatch")[0].may_write
+    assert not any(event.may_write for event in recorded("edits", "PostToolBatch"))
+    call = hook_calls("parallel", "PostToolBatch")[0]
+    unknown = call | {"stdin": call["stdin"] | {"tool_calls": [{"tool_name": "Read"}, {"tool_name": "mcp__x__y"}]}}
+    assert read(unknown).may_write
+
+
+def test_only_hooks_after_a_whole_answer_are_a_sign_of_one() -> None:
+    seen = {event.name: event.after_answer for event in map(read, hook_calls("turn"))}
+    assert {name for name, after in seen.items() if after} == {"UserPromptSubmit", "PostToolBatch", "Stop"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import posixpath
 import re
 import time
 from functools import lru_cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from roost.errors import InvalidKey
@@ -252,3 +253,24 @@ def test_a_path_is_made_relative_to_its_worktree() -> None:
     assert paths.inside("/repo", root="/repo/") == "."
     assert paths.inside("/repository/a.py", root="/repo") is None
     assert paths.inside("../../etc/passwd", root="/repo", cwd="/repo/src") is None
+
+
+@given(st.lists(st.text(min_size=1, max_size=8).filter(lambda part: "/" not in part), min_size=1, max_size=4))
+def test_the_key_of_a_file_leads_back_to_it(parts: list[str]) -> None:
+    name = posixpath.normpath("/".join(parts).replace("\0", "0"))
+    assume(not name.startswith("..") and name != "." and not name.startswith("/"))
+    assume(len(name.encode("utf-8", "surrogatepass")) < 100)
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return
+    assert paths.file_of(paths.of_file(name)) == name
+
+
+@pytest.mark.parametrize("key", ["src/*.py", "**", "src/a?.py", "src/[ab].py"])
+def test_a_key_with_wildcards_is_no_single_file(key: str) -> None:
+    assert paths.file_of(paths.normalise(key)) is None
+
+
+def test_a_name_without_a_suffix_may_be_a_file() -> None:
+    assert paths.file_of(paths.normalise("Makefile")) == "Makefile"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from collections.abc import Iterable
 from typing import Any, Literal
 
 from roost.connect import Project
 from roost.deliveries.model import Verdict
-from roost.turns.model import ClientEvent, Looked, Surroundings
+from roost.interfaces.hook.looking import look_at
+from roost.turns.model import ClientEvent, Surroundings
 from roost.turns.taking import Taken
 
 Found = Literal["proved", "shown", "absent", "early", "unreadable"]
@@ -42,7 +42,6 @@ class Played:
 
     def event(self, name: str, **fields: Any) -> Taken:
         """Let one hook run."""
-        files: Iterable[Looked] = fields.pop("files", ())
         head = fields.pop("head", "")
         given: dict[str, Any] = {
             "client": "claude",
@@ -56,14 +55,14 @@ class Played:
             "after_answer": name in AFTER_ANSWER,
             "keep_going_max": 8 if name == "Stop" else 0,
         }
-        watch = self.project.system().turns.watch("claude", self.id)
+        watch = self.project.system().turns.watch("claude", self.id, worktree=self.worktree)
         around = Surroundings(
             client_pid=self._process.pid,
             worktree=self.worktree,
             linked_name=self.linked,
             agent_wanted=self.wants,
             verdicts=tuple(Verdict(nonce=offer.nonce, found=self.found, shape="tool batch") for offer in watch.offers),
-            files=tuple(files),
+            files=look_at(self.worktree, watch.files) if KINDS[name] == "tool_after" else (),
             head=head,
         )
         return self.project.system().turns.take(ClientEvent(**(given | fields)), around)
@@ -79,6 +78,10 @@ class Played:
 
     def batch(self, *paths: str, **fields: Any) -> Taken:
         return self.event("PostToolBatch", paths=tuple(f"{self.worktree}/{path}" for path in paths), **fields)
+
+    def shell(self, command: str, **fields: Any) -> Taken:
+        """Let the hook after a shell command run."""
+        return self.event("PostToolBatch", tool="Bash", command=command, may_write=True, **fields)
 
     def stop(self, **fields: Any) -> Taken:
         return self.event("Stop", **fields)

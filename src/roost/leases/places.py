@@ -95,6 +95,10 @@ def _enqueue(tx: Tx, wishes: tuple[Wish, ...], patience_ms: int) -> Waiter:
     tx.run("leases.insert_wait", waiter)
     names = [rules.name_of(wish) for wish in wishes]
     tx.record("lease.wait_began", f"ticket:{waiter.ticket}", {"agent": waiter.agent, "keys": names})
+    for holder in sorted({lease.agent for lease in book.every(tx) if book.wants(waiter, lease)}):
+        bell = tx.value("sessions.bell_of", agent=holder)
+        if bell:
+            tx.ring(bell)  # its next turn says that somebody waits
     return waiter
 
 

@@ -127,5 +127,6 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     compactions: int = 0
     wakes: int = 0
     refused_edits: int = 0
+    violated_leases: int = 0
     reminders: int = 0
     events: dict[str, int] = {}

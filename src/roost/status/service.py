@@ -99,6 +99,7 @@ class Statuses(Service[M]):
             compactions=self.tx.value("status.compactions"),
             wakes=events.get("session.woken", 0),
             refused_edits=events.get("edit.refused", 0),
+            violated_leases=events.get("lease.violated", 0),
             reminders=events.get("delivery.reminded", 0),
             events=events,
         )

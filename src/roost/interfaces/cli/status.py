@@ -114,7 +114,7 @@ def _show_metrics(cli: Cli, found: Metrics) -> None:
             f"delivered by {one.rung}: {one.count}, half within {one.p50_ms} ms, 95 % within {one.p95_ms} ms,"
             f" all within {one.max_ms} ms"
         )
-    for name in ("sessions", "briefings", "compactions", "wakes", "refused_edits", "reminders"):
+    for name in ("sessions", "briefings", "compactions", "wakes", "refused_edits", "violated_leases", "reminders"):
         cli.out.line(f"{name.replace('_', ' ')}: {getattr(found, name)}")
     for kind, count in found.events.items():
         cli.out.line(f"events {kind}: {count}")
