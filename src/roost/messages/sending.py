@@ -83,8 +83,13 @@ class Sender:
     def _add_alone(self, draft: Draft) -> Sent:
         if not (draft.hold or draft.operation):
             return self._add(draft)  # nothing is written before everything is checked
-        with self.tx.savepoint():
-            return self._add(draft)
+        self._write()  # what waits must not be undone with this one
+        try:
+            with self.tx.savepoint():
+                return self._add(draft)
+        except RoostError:
+            self._forget()  # an agent that was made for it is gone again
+            raise
 
     def _add(self, draft: Draft) -> Sent:
         if self._messages and (refers(draft) or draft.idempotency_key is not None):
@@ -246,6 +251,12 @@ class Sender:
             for prerequisite in message.depends_on
             for delivery in self.tx.all(Delivery, "deliveries.of_message", message=prerequisite)
         )
+
+    def _forget(self) -> None:
+        """Look everything up again: it was read inside a savepoint that is undone."""
+        self._spent = None
+        self._groups.clear()
+        self._desks.clear()
 
     def _write(self) -> None:
         """Write what waits: messages, deliveries, and the counts that go with them."""
