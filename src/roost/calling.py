@@ -52,10 +52,13 @@ def look(tx: Tx, *, keys: str = "") -> whoami.Surroundings:
 
 
 def parents(tx: Tx) -> tuple[whoami.Parent, ...]:
-    """List the processes above this one, nearest first, with the live sessions among them."""
+    """List this process and those above it, nearest first, with the live sessions among them.
+
+    This one too: a shell may become the last command of its script, which then is the process that joined.
+    """
     host, sessions = LocalHost(), Sessions[Sync](InTx(tx))
     found = []
-    for process in host.parents(os.getppid()):
+    for process in host.parents(os.getpid()):
         session = tx.one(Session, "sessions.of_process", process=process)
         found.append(
             whoami.Parent(
@@ -165,7 +168,7 @@ def _begin(
     """Begin a session of the shell that typed it, or of the coding client that it was typed in."""
     client = found.client if isinstance(found, whoami.IsNobody) else ""
     owner = next((parent for parent in around.parents if client and whoami.client_of(parent) == client), None)
-    owner = owner or whoami.shell_of(around.parents)
+    owner = owner or whoami.shell_of(around.parents[1:])
     process = LocalHost().process(owner.pid) if owner else None
     if owner is None or process is None:
         raise WhoAreYou("there is no shell above this process to join", hint="call it from a shell")

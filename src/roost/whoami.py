@@ -35,7 +35,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
-    """One process above the caller: its pid, short name, command line, and the live session that runs in it, if any."""
+    """The caller, or a process above it: its pid, short name, command line, and the live session in it, if any."""
 
     pid: int
     command: str
@@ -45,7 +45,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that tells who is calling; `parents` nearest first, the caller itself left out."""
+    """Everything that tells who is calling; `parents` nearest first, led by the caller itself."""
 
     claim: Claim = Claim()
     parents: tuple[Parent, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from roost.errors import RoostError
+from roost.errors import RoostError, Unavailable
 from roost.interfaces.cli.verbs import Cli, Group
 
 VERBS = {
@@ -93,6 +93,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _silence(sys.stdout)
         return errors.BROKEN_PIPE
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _tell(f"the system refused {what}", "nothing was half done; see `roost doctor`")
+        return errors.EXITS[Unavailable]
     except Exception as error:  # noqa: BLE001 (the outermost edge: a person sees one line, the log has the rest)
         from roost.interfaces.cli.trouble import write_down
 
