@@ -105,7 +105,7 @@ def test_looking_at_anothers_inbox_changes_nothing(cli: RunAs, hub: HubOf) -> No
     hub("builder")
     hub("planner").messages.send(to="builder", text="hi")
     for options in (("--peek",), ("--all",), ("--state", "pending")):
-        assert "hi" in cli("builder", "inbox", *options.split()).out
+        assert "hi" in cli("builder", "inbox", *options).out
     assert hub("planner").deliveries.of("m1")[0].attempts == 0
 
 
