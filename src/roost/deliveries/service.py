@@ -246,6 +246,7 @@ class Deliveries(Pausing[M]):
         agent = Agents[Sync](self._caller).get(delivery.recipient)
         activity = Sessions[Sync](self._caller).activity(agent.name)[0]
         last = self.tx.one(Session, "sessions.last_of", agent=agent.id)
+        refused = self._wake_refused(message, delivery, last)
         return Outlook(
             recipient=agent.name,
             kind=agent.kind,
@@ -254,9 +255,24 @@ class Deliveries(Pausing[M]):
             session_state=activity.state,
             since=(last.ended_at or last.since) if last else 0,
             client=activity.client,
-            wakes=delivery.wakes and kind_of(message.type).name != "system",
-            wake_refused="" if delivery.wakes else "it asks for nothing",
+            wakes=not refused,
+            wake_refused=refused,
         )
+
+    def _wake_refused(self, message: Message, delivery: Delivery, session: Session | None) -> str:
+        """Say why an idle recipient is not woken for a message, or ''."""
+        from roost.turns.rules import may_wake  # only who asks for an outlook pays for it
+
+        limits = self.tx.config.limits
+        if message.hops > limits.hops_max:
+            return f"agents answered each other {message.hops} times without a person"
+        if not delivery.wakes or kind_of(message.type).name == "system":
+            return "it asks for nothing"
+        if not self.tx.config.features.wake_idle:
+            return "waking is switched off here"
+        if session is not None and not may_wake(session, self.tx.now, per_hour_max=limits.wakes_per_hour_max):
+            return f"it was woken {limits.wakes_per_hour_max} times within the hour"
+        return ""
 
 
 def _why(delivery: Delivery) -> str:
