@@ -41,8 +41,8 @@ def test_where_waking_is_switched_off_it_is_said(hub: HubOf, project: Project) -
 
 
 def test_agents_that_answer_each_other_for_ever_are_not_woken(hub: HubOf) -> None:
-    last = hub("builder").messages.send(to="planner", text="ping")
     speakers = [hub("planner"), hub("builder")]
+    last = hub("builder").messages.send(to="planner", text="ping")
     for turn in range(17):
         last = speakers[turn % 2].messages.reply(last.id, "ping", type="question")
     seen = hub("planner").deliveries.outlook(last.id)[0]
