@@ -20,7 +20,7 @@ def listen(cli: Cli, count: int | None) -> None:
     from roost.interfaces.cli.speech import show_message
 
     gc.enable()
-    shown = []
+    shown = 0
     for item in cli.hub.messages.listen(limit=1):
         if cli.out.as_json:
             cli.out.moment = cli.moment
@@ -28,8 +28,7 @@ def listen(cli: Cli, count: int | None) -> None:
         else:
             show_message(cli, item.message)
         sys.stdout.flush()
-        shown.append(item.message.id)
-        if count is not None and len(shown) >= count:
-            cli.hub.deliveries.confirm([shown[-1]])
+        shown += 1
+        if shown == count:
+            cli.hub.deliveries.confirm([item.message.id])
             return
-        del shown[: -count if count else -1]

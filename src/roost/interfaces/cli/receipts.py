@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from roost.interfaces.cli.times import DURATION
+from roost.interfaces.cli.times import DURATION, clock_of_wall
 from roost.interfaces.cli.verbs import Cli, verb
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def receipts(cli: Cli, message: str) -> None:
     facts = cli.hub.deliveries.receipts(message)
 
     def show() -> None:
-        cli.out.line((found.ref, "bold"), f" from {found.sender_name}, stored")
+        what = f": {found.subject}" if found.subject else ""
+        when = clock_of_wall(found.wall, cli.moment)
+        cli.out.line((found.ref, "cyan"), f" from {found.sender_name}, stored {when}{what}")
         show_standing(cli, message, deliveries, details=True)
 
     cli.answer({"message": found, "deliveries": deliveries, "receipts": facts}, show)
