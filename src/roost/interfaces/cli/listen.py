@@ -20,15 +20,13 @@ def listen(cli: Cli, count: int | None) -> None:
     from roost.interfaces.cli.speech import show_message
 
     gc.enable()
-    shown = 0
-    for item in cli.hub.messages.listen(limit=1):
+    for shown, item in enumerate(cli.hub.messages.listen(limit=1), 1):
         if cli.out.as_json:
             cli.out.moment = cli.moment
             cli.out.json(item)
         else:
             show_message(cli, item.message)
         sys.stdout.flush()
-        shown += 1
         if shown == count:
             cli.hub.deliveries.confirm([item.message.id])
             return
