@@ -67,6 +67,6 @@ def _show(cli: Cli, joined: Joined) -> None:
         forwards = f"; mail to {joined.was} reaches you" if joined.forwards else ""
         out.line("you are ", (joined.name, "bold"), f" now, and no longer {joined.was}{forwards}")
     if joined.handed:
-        out.line(f"  {joined.handed} messages came along")
+        out.line(f"  mail that came along: {joined.handed}")
     if joined.waiting:
-        out.line(f"  {joined.waiting} wait for you: roost inbox")
+        out.line(f"  mail that waits for you: {joined.waiting} (roost inbox)")

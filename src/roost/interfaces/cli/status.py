@@ -83,9 +83,11 @@ def _waits(report: Status) -> list[list[Part]]:
     for one in report.stranded:
         since = f"has no live session since {clock(one.since, report.clock)}" if one.since else "has never joined"
         command = f"roost handover {one.agent} TO"
-        lines.append([f"{one.waiting} messages wait for {one.agent}, which {since}", f"  (hand them on: {command})"])
+        mail = "1 message waits" if one.waiting == 1 else f"{one.waiting} messages wait"
+        lines.append([f"{mail} for {one.agent}, which {since}", f"  (hand it on: {command})"])
     if report.dead:
-        lines.append([(f"{report.dead} dead letters", "red"), "  (roost dead)"])
+        letters = "1 dead letter" if report.dead == 1 else f"{report.dead} dead letters"
+        lines.append([(letters, "red"), "  (roost dead)"])
     if report.overdue is not None:
         lines.append([f"overdue for {length(report.overdue.seconds)}: {report.overdue.duty}"])
     return lines
