@@ -30,7 +30,7 @@ from roost.verbs import Sync
 
 AGENTS = ("ada", "bob", "cyd")
 STEPS = 50
-EXAMPLES = 500
+EXAMPLES = 300
 OPEN = ("held", "pending", "offered")
 
 
