@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from roost.connect import Project
+from roost.history.archive import archive
 from tests.interfaces.conftest import HubOf, RunAs
 
 
@@ -243,6 +245,19 @@ def test_the_history_is_shown_verified_and_replayed(cli: RunAs, hub: HubOf) -> N
     assert cli("planner", "history", "verify").out.startswith("whole: ")
     assert "planner had a live session" in cli("planner", "history", "at", str(hub("planner").history.head().seq)).out
     assert cli("planner", "history", "--since", "zz").status == 2
+
+
+def test_old_events_are_sealed_by_a_person_only(cli: RunAs, project: Project, tmp_path: Path) -> None:
+    refused = cli("planner", "history", "seal")
+    assert (refused.status, refused.out) == (5, "")
+    sealed = archive(
+        project.as_session(project.system().turns.person("ada").id).history, tmp_path / ".roost" / "archives"
+    )
+    assert sealed is not None
+    assert cli("planner", "history", "verify").status == 0
+    (tmp_path / ".roost" / "archives" / sealed.archive).unlink()
+    broken = cli("planner", "history", "verify")
+    assert (broken.status, "events-" in broken.out) == (4, True)
 
 
 def test_words_are_found(cli: RunAs, hub: HubOf) -> None:

@@ -13,6 +13,8 @@ from roost.interfaces.cli.times import TIME, clock_of_wall
 from roost.interfaces.cli.verbs import Cli, group, part
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from roost.history.model import Event, Line, Verdict
 
 PROBLEMS_SHOWN_MAX = 20
@@ -69,12 +71,20 @@ def history(
 
 @part(history, "verify")
 def verify(cli: Cli) -> None:
-    """Recompute the whole chain and each message's hash; exit status 4 if something is wrong."""
+    """Recompute the whole chain, each message's hash and the archives; exit status 4 if something is wrong."""
     from roost.errors import WrongState
+    from roost.history.archive import problems
 
     found = cli.hub.history.verify()
-    cli.answer(found, lambda: _show_verdict(cli, found))
-    if not found.good:
+    lost = problems(cli.hub.history, archives(cli))
+
+    def show() -> None:
+        _show_verdict(cli, found)
+        for problem in lost:
+            cli.out.line((problem.what, "red"))
+
+    cli.answer({"verdict": found, "archives": lost}, show)
+    if not found.good or lost:
         raise WrongState("the log is not what was written", hint="keep a copy, and put the newest good backup back")
 
 
@@ -99,6 +109,33 @@ def at(cli: Cli, when: str) -> None:
         cli.out.line(f"  {found.done} deliveries were done")
 
     cli.answer(found, show)
+
+
+@part(history, "seal")
+@click.option("--until", type=click.IntRange(1), default=None, metavar="N", help="Up to event number N.")
+def seal(cli: Cli, until: int | None) -> None:
+    """Move old events, 50,000 at most, into an archive of .roost/archives that verify checks; for people."""
+    from roost.errors import Forbidden
+    from roost.history.archive import archive
+
+    if cli.me.kind == "agent":  # before a file is written that the log would then not take
+        raise Forbidden("an agent may not seal the log", hint="ask the project's person")
+    sealed = archive(cli.hub.history, archives(cli), until=until)
+
+    def show() -> None:
+        if sealed is None:
+            cli.out.line("nothing may be sealed now: mail from then on is still on its way")
+        else:
+            cli.out.line(f"events {sealed.first}-{sealed.last} are in {archives(cli) / sealed.archive}")
+
+    cli.answer(sealed, show)
+
+
+def archives(cli: Cli) -> Path:
+    """Return the folder of sealed events."""
+    from pathlib import Path
+
+    return Path(cli.project.place.at("archives")) if cli.project.place else Path("archives")
 
 
 def _show_all(cli: Cli, events: Sequence[Event] | Sequence[Line]) -> None:
