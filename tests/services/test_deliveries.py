@@ -143,7 +143,7 @@ def test_a_missing_acknowledgement_is_reminded_of_three_times_and_then_told(
     builder, planner = hub("builder"), hub("planner")
     planner.messages.send(to="builder", text="please confirm", requires_ack=True)
     builder.messages.inbox(), builder.messages.inbox()
-    reminders = []
+    reminders: list[int] = []
     for second in range(0, 300, 5):
         clock.advance(5)
         project.system().duties.tick()
