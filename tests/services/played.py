@@ -38,7 +38,7 @@ class Played:
         self.linked = linked
         self.id = str(uuid.uuid4())
         self.found: Found = "unreadable"
-        self._process = subprocess.Popen(["sleep", "600"])
+        self._process = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def event(self, name: str, **fields: Any) -> Taken:
         """Let one hook run."""
