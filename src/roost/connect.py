@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from roost.clock import Clock
     from roost.runtimes.worktree import Worktree
     from roost.stores.sqlite.backup import Copy, Restored
+    from roost.stores.sqlite.moving import Moved
 
 MEMORY = ":memory:"
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "busybox"})
@@ -107,6 +108,18 @@ class Project:
         from roost.stores.sqlite.backup import restore
 
         return restore(self.store, copy, force=force)
+
+    def export(self, to: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Moved:
+        """Write the whole project as JSON lines; see `stores.sqlite.moving`."""
+        from roost.stores.sqlite.moving import export
+
+        return export(self.store, to, progress)
+
+    def import_(self, source: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Moved:
+        """Fill this project, which must hold no messages, from an export."""
+        from roost.stores.sqlite.moving import import_
+
+        return import_(self.store, source, progress)
 
     def close(self) -> None:
         """Close the store, and with it every hub made from this project."""

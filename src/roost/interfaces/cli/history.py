@@ -111,6 +111,34 @@ def at(cli: Cli, when: str) -> None:
     cli.answer(found, show)
 
 
+@part(history, "export")
+@click.argument("file", type=click.Path(dir_okay=False))
+def export(cli: Cli, file: str) -> None:
+    """Write the whole project as JSON lines: agents, mail, leases and the log; not the secret that signs."""
+    from pathlib import Path
+
+    done = cli.project.export(Path(file))
+    cli.answer(done, lambda: cli.out.line(f"{done.rows} rows with {counted(done.messages)} are in {file}"))
+
+
+@part(history, "import")
+@click.argument("file", type=click.Path(dir_okay=False, exists=True))
+def import_(cli: Cli, file: str) -> None:
+    """Fill a new project from an export, all of it or nothing. Every session has to join again."""
+    from pathlib import Path
+
+    done = cli.project.import_(Path(file))
+    if cli.out.as_json:
+        cli.out.json({"rows": done.rows, "seq": done.seq, "messages": done.messages})
+    else:
+        cli.out.line(f"{counted(done.messages)} and {done.seq} events are here now; `roost history verify` checks them")
+
+
+def counted(messages: int) -> str:
+    """Say how many messages."""
+    return "1 message" if messages == 1 else f"{messages} messages"
+
+
 @part(history, "seal")
 @click.option("--until", type=click.IntRange(1), default=None, metavar="N", help="Up to event number N.")
 def seal(cli: Cli, until: int | None) -> None:

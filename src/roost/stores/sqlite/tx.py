@@ -96,6 +96,10 @@ class SqliteTx:
     def run_many(self, name: str, rows: Iterable[Row]) -> None:
         self._connection.executemany(sql(name), [self._bound(row, {}) for row in rows])
 
+    def raw(self, statement: str, values: tuple[Any, ...] = ()) -> apsw.Cursor:
+        """Run a statement of the store's own, which no feature knows."""
+        return self._connection.execute(statement, values)
+
     def _execute(self, name: str, row: Row, values: dict[str, Any]) -> apsw.Cursor:
         if self._until and time.monotonic() > self._until:
             raise QueryTimeout(
