@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from roost.errors import InvalidKey, LeaseHeld, LimitReached
 from roost.leases.model import Lease
@@ -12,9 +13,11 @@ from roost.leases.service import Leases
 from roost.leases.words import time_of_day
 from roost.text import agent_line
 from roost.turns.model import ClientEvent
-from roost.turns.shell import Rewrite, rewrites
 from roost.turns.watching import Watching
 from roost.verbs import Service, Sync
+
+if TYPE_CHECKING:
+    from roost.turns.shell import Rewrite
 
 SHOWN_MAX = 5
 
@@ -82,6 +85,10 @@ def _edit(service: Service[Sync], files: list[str], watching: Watching) -> str:
 
 
 def _rewrite(service: Service[Sync], event: ClientEvent, worktree: str) -> str:
+    if "git" not in event.command:
+        return ""
+    from roost.turns.shell import rewrites  # 2 ms that only a git command pays
+
     found = [one for one in rewrites(event.command, event.cwd or worktree) if _touches(one, worktree)]
     if not found:
         return ""

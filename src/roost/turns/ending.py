@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from roost.deliveries.service import Deliveries
 from roost.leases.service import Leases
-from roost.operations.service import Operations
 from roost.sessions.model import Session
 from roost.verbs import Service, Sync
 
 
 def end_session(service: Service[Sync], session: Session, reason: str) -> bool:
     """End a session and free what it held; return False if it was over already."""
+    from roost.operations.service import Operations  # most turns end no session
+
     tx = service.tx
     if not tx.run("sessions.end", id=session.id, now=tx.now, reason=reason):
         return False

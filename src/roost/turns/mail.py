@@ -8,7 +8,6 @@ from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
 from roost.ids import new_nonce
 from roost.messages.model import Message
-from roost.messages.service import is_genuine
 from roost.sessions.model import Session
 from roost.text import agent_line
 from roost.verbs import Service, Sync
@@ -77,6 +76,8 @@ def note_refused_wake(service: Service[Sync], session: Session, why: str) -> Non
 
 
 def _shown(service: Service[Sync], message: Message, delivery: Delivery) -> Shown:
+    from roost.messages.service import is_genuine  # a turn without mail need not know how mail is signed
+
     parent = service.tx.one(Message, "messages.get", id=message.parent) if message.parent else None
     return Shown(
         number=message.number,

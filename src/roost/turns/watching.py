@@ -18,8 +18,6 @@ from roost.leases import paths
 from roost.leases.model import Lease
 from roost.leases.service import Leases
 from roost.leases.words import time_of_day
-from roost.messages.model import Draft
-from roost.messages.sending import Sender
 from roost.sessions.model import SYSTEM, Session
 from roost.text import agent_line
 from roost.turns import rules
@@ -122,6 +120,9 @@ class Watching:
 
     def _notify(self, agent: str, text: str) -> None:
         """Send a notice from Roost; a full inbox must not cost the turn."""
+        from roost.messages.model import Draft
+        from roost.messages.sending import Sender
+
         me, self.tx.me = self.tx.me, SYSTEM
         try:
             with self.tx.savepoint():

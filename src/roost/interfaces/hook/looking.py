@@ -20,15 +20,15 @@ UNREAD_BYTES_MAX = 1_000_000
 """So far a transcript may grow before a turn without open offers reads on in it, to remember a nearer place."""
 
 
-def surroundings(project: Project, client: Client, event: ClientEvent) -> Surroundings:
-    """Look at everything around an event that the verb needs to know."""
+def surroundings(project: Project, client: Client, event: ClientEvent) -> tuple[Surroundings, bool]:
+    """Look at everything around an event that the verb needs to know; say too whether its session is known."""
     tree = worktree_of(event.cwd)
     looks_at_files = event.kind == "tool_after" and (event.may_write or event.paths)
     watch = project.system().turns.watch(
         event.client, event.client_session, worktree=tree.top if looks_at_files else ""
     )
     verdicts, offset = read_proofs(client, event.transcript or watch.transcript, watch)
-    return Surroundings(
+    around = Surroundings(
         client_pid=_client_pid(event),
         worktree=tree.top,
         linked_name=tree.linked_name,
@@ -39,6 +39,7 @@ def surroundings(project: Project, client: Client, event: ClientEvent) -> Surrou
         files=look_at(tree.top, watch.files),
         head=head_of(tree.top) if tree.top and "git" in event.command else "",
     )
+    return around, bool(watch.session)
 
 
 def read_proofs(client: Client, transcript: str, watch: Watch) -> tuple[tuple[Verdict, ...], int]:

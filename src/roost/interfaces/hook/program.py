@@ -136,10 +136,16 @@ def _waiter(place: str, client: str, bell: str, raw: bytes) -> int:
 
 
 def library() -> None:
-    """Make the package and what it needs importable: beside this file, else by the interpreter's own site rules."""
-    sys.path.insert(0, __file__.rsplit("/", 4)[0])
+    """Make the package and what it needs importable: beside this file or the interpreter, else by the interpreter's
+    own site rules."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    beside = f"{sys.executable.rsplit('/', 2)[0]}/lib/{version}/site-packages"
+    sys.path[:0] = [__file__.rsplit("/", 4)[0], beside]
+    # msgspec asks it for older spellings of types, which cost a tenth of a turn and which nothing here uses.
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
     try:
         import apsw  # noqa: F401
+        import msgspec  # noqa: F401
     except ImportError:
         import site
 

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -19,7 +18,6 @@ from roost.interfaces.hook.journal import complain, count
 from roost.interfaces.hook.looking import surroundings
 from roost.interfaces.hook.program import beat
 from roost.turns.model import ClientEvent, TurnReply
-from roost.turns.shell import rewrites
 from roost.turns.taking import Taken
 
 BUDGET_SECONDS = 0.4
@@ -87,10 +85,10 @@ class Turn:
     def _taken(self) -> Output:
         if self.bell:
             bells_of(self.place).take_down(self.bell)  # before looking, so that one rung meanwhile stays
-        key, key_hash = keyfiles.new_key()
         project = open_project(self.place)
         try:
-            around = surroundings(project, self.client, self.event)
+            around, is_known = surroundings(project, self.client, self.event)
+            key, key_hash = ("", b"") if is_known and self.event.kind != "start" else keyfiles.new_key()
             taken = project.system().turns.take(self.event, around, key_hash=key_hash)
         finally:
             project.close()
@@ -106,7 +104,7 @@ class Turn:
                 keyfiles.drop(f"{self.place}/sessions", taken.session)
             elif taken.bell:
                 self._show_signs(taken)
-            if taken.joined:
+            if taken.joined and key:
                 keyfiles.write(f"{self.place}/sessions", taken.session, key)
             if taken.reply.env and self.event.env_file:
                 _export(self.event.env_file, {**taken.reply.env, "ROOST_DIR": self.place})
@@ -144,10 +142,12 @@ def turn(
 
 def open_project(place: str) -> Project:
     """Open the project with a short patience at its gate."""
-    return connect(Path(place), gate_seconds=GATE_SECONDS)
+    return connect(place, gate_seconds=GATE_SECONDS)
 
 
 def _unchecked(client: Client, event: ClientEvent) -> Output:
+    from roost.turns.shell import rewrites
+
     if event.kind == "tool_before" and (event.paths or rewrites(event.command, event.cwd)):
         reply = TurnReply(context=NOT_CHECKED)
         return client.answer(msgspec.structs.replace(event, takes_context=True), reply)
