@@ -7,11 +7,13 @@ from collections.abc import Collection, Sequence
 
 from roost.agents.service import Agents
 from roost.deliveries import rules
+from roost.deliveries.backoff import retry_delay
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.deliveries.pausing import Pausing
 from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
+from roost.ids import random_fraction
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
@@ -195,7 +197,8 @@ class Deliveries(Pausing[M]):
             elif verdict.found == "proved":
                 ledger.deliver(delivery, f"its transcript: {verdict.shape}, then an answer")
             elif rules.is_lost(verdict, delivery, self.tx.now):
-                ledger.requeue(delivery, "its transcript does not show it")
+                wait = retry_delay(delivery.attempts, fraction=random_fraction())
+                ledger.requeue(delivery, "its transcript does not show it", next_at=self.tx.now + wait)
         self._settle_late(session, ledger, found)
 
     def settle_inbox(self, session: Session, proof: str) -> None:
