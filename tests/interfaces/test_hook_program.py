@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from roost.connect import connect
@@ -213,6 +214,37 @@ def test_a_client_that_does_not_say_its_process_is_found_above_a_shell(fresh: Ho
     assert [one.process.pid if one.process else 0 for one in sessions] == [os.getpid()]
 
 
+def test_a_shell_that_changes_anothers_file_is_found_and_told_to_both(client: Hooked) -> None:
+    other = Hooked(client.repo, session="0198c0de-0002", wants="reviewer")
+    other.start()
+    path = client.repo / "a.py"
+    edit = {"tool_name": "Edit", "tool_input": {"file_path": str(path)}}
+    client.hook("PreToolUse", **edit)
+    path.write_text("mine = 1\n")
+    client.hook("PostToolBatch", tool_calls=[edit])
+    shell = {"tool_name": "Bash", "tool_input": {"command": "sed -i s/mine/yours/ a.py"}}
+    assert other.hook("PostToolBatch", tool_calls=[shell]).context == ""
+    path.write_text("yours = 1\n")
+    (client.place / "beats" / f"claude-{client.session}").write_text("1 idle\n")
+    told = other.hook("PostToolBatch", tool_calls=[shell]).context
+    other.crash()
+    assert "a.py, which builder holds until" in told
+    assert "a.py, which you hold, changed while a tool of reviewer ran" in client.hook("PostToolBatch").context
+
+
+def test_a_commit_that_happened_ends_the_leases_of_its_edits(client: Hooked) -> None:
+    git = client.repo / ".git"
+    (git / "HEAD").write_text("1" * 40 + "\n")
+    client.hook("PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
+    commit = {"tool_name": "Bash", "tool_input": {"command": "git commit -am x"}}
+    client.hook("PreToolUse", **commit)
+    (git / "HEAD").write_text("2" * 40 + "\n")
+    client.hook("PostToolBatch", tool_calls=[commit])
+    project = client.project()
+    assert project.system().leases.list() == ()
+    project.close()
+
+
 # --- never late, never a failure --------------------------------------------------------------------------------------
 
 
@@ -245,6 +277,20 @@ def test_a_writer_that_stands_still_holds_nobody_up(client: Hooked) -> None:
     assert max(answer.seconds for answer in (*answers, edit)) < LATE_SECONDS
     assert "not checked" in edit.context
     assert client.bell.exists()
+
+
+def test_a_call_that_hangs_inside_the_database_is_given_up_in_time(client: Hooked) -> None:
+    send(client)
+    stranger = apsw.Connection(str(client.place / "store.db"))  # one that does not know the gate
+    stranger.execute("BEGIN IMMEDIATE")
+    answers = [client.hook("PostToolBatch"), client.hook("Stop")]
+    edit = client.hook("PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
+    stranger.close()
+    assert [answer.exit for answer in (*answers, edit)] == [0, 0, 0]
+    assert max(answer.seconds for answer in (*answers, edit)) < LATE_SECONDS
+    assert "not checked" in edit.context
+    assert [line["outcome"] for line in client.log("turns.log")[-3:]] == ["OutOfTime"] * 3
+    assert "look at the parser" in client.hook("PostToolBatch").context
 
 
 def test_mail_waits_behind_a_held_gate_and_comes_with_the_next_hook(client: Hooked) -> None:
