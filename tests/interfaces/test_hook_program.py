@@ -18,7 +18,7 @@ import pytest
 
 from roost.connect import connect
 
-from .hooked import Hooked, new_project
+from .hooked import Hooked, Json, new_project
 
 LATE_SECONDS = 0.4 + 0.35
 """The budget, and what a loaded machine takes to start and reap an interpreter."""
@@ -218,11 +218,11 @@ def test_a_shell_that_changes_anothers_file_is_found_and_told_to_both(client: Ho
     other = Hooked(client.repo, session="0198c0de-0002", wants="reviewer")
     other.start()
     path = client.repo / "a.py"
-    edit = {"tool_name": "Edit", "tool_input": {"file_path": str(path)}}
+    edit: Json = {"tool_name": "Edit", "tool_input": {"file_path": str(path)}}
     client.hook("PreToolUse", **edit)
     path.write_text("mine = 1\n")
     client.hook("PostToolBatch", tool_calls=[edit])
-    shell = {"tool_name": "Bash", "tool_input": {"command": "sed -i s/mine/yours/ a.py"}}
+    shell: Json = {"tool_name": "Bash", "tool_input": {"command": "sed -i s/mine/yours/ a.py"}}
     assert other.hook("PostToolBatch", tool_calls=[shell]).context == ""
     path.write_text("yours = 1\n")
     (client.place / "beats" / f"claude-{client.session}").write_text("1 idle\n")
@@ -236,7 +236,7 @@ def test_a_commit_that_happened_ends_the_leases_of_its_edits(client: Hooked) -> 
     git = client.repo / ".git"
     (git / "HEAD").write_text("1" * 40 + "\n")
     client.hook("PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
-    commit = {"tool_name": "Bash", "tool_input": {"command": "git commit -am x"}}
+    commit: Json = {"tool_name": "Bash", "tool_input": {"command": "git commit -am x"}}
     client.hook("PreToolUse", **commit)
     (git / "HEAD").write_text("2" * 40 + "\n")
     client.hook("PostToolBatch", tool_calls=[commit])

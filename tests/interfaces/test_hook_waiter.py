@@ -103,6 +103,19 @@ def test_mail_of_before_the_waker_began_wakes_too(client: Hooked) -> None:
         assert process.wait(timeout=5) == 2
 
 
+def test_a_look_that_fails_is_taken_again(client: Hooked, beside: Process) -> None:
+    client.hook("UserPromptSubmit")
+    send(client, "which one?", type="question")
+    broken = client.place / "roost.toml"
+    broken.write_text("nonsense = [")
+    (client.place / "beats" / f"claude-{client.session}").write_text("1 idle\n")
+    assert stays(beside, 2)
+    assert client.log("hooks.log")[-1]["error"] == "InvalidInput"
+    assert len(client.log("hooks.log")) == 1
+    broken.unlink()
+    assert beside.wait(timeout=15) == 2
+
+
 def test_the_newest_waker_takes_over(client: Hooked, beside: Process) -> None:
     with sitting(client) as second:
         assert beside.wait(timeout=3) == 0

@@ -140,8 +140,8 @@ class Messages(Service[M]):
     def inbox(self, *, limit: int = 20) -> Page:
         """Return the caller's undelivered mail, best rank first, and note it as offered to this session.
 
-        The next call, or the next hook, of the same session proves that it arrived. Whatever `limit` leaves out stays
-        as it is.
+        The next call of the same session proves that it arrived; for one with a transcript its next hook does. Whatever
+        `limit` leaves out stays as it is.
         """
         deliveries, session = Deliveries[Sync](self._caller), Sessions[Sync](self._caller).known(self.tx.me.session)
         if not session.transcript:  # a client with a transcript may call twice within one tool: its hooks prove more

@@ -23,6 +23,8 @@ TICK_SECONDS = 30.0
 """How often one of a project's waiters lets Roost do what is due."""
 LOOK_SECONDS = 300.0
 """How often a waiter looks for mail whose bell it may have missed."""
+RETRY_SECONDS = 5.0
+"""After a look that failed."""
 IDLE_MS_MIN = 300
 """How long a session must have been idle: its last hook may still be printing."""
 PATIENCE_SECONDS = 86_000.0
@@ -144,7 +146,17 @@ def _mail(place: str, client: str, bell: str, rung: int) -> str:
         from roost.interfaces.hook.journal import complain
 
         complain(place, error, waiter=bell)
+        time.sleep(RETRY_SECONDS)
+        _ring_again(place, bell)
         return ""
+
+
+def _ring_again(place: str, bell: str) -> None:
+    """Let the bell look as if it rang just now, so that the next look comes soon."""
+    try:
+        os.utime(f"{place}/bells/{bell}")
+    except FileNotFoundError:
+        return
 
 
 def _in_child(work: Callable[P, str], *args: P.args, **kwargs: P.kwargs) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from roost.clients.named import named
-from roost.connect import bells_of
+from roost.connect import bells_of, connect
 from roost.interfaces.hook.looking import read_proofs
-from roost.interfaces.hook.turn import open_project
 from roost.turns.model import Surroundings
 
 
@@ -14,7 +13,7 @@ def wake(place: str, client_name: str, bell: str, rung_at: int) -> str:
     session = bell.removeprefix(f"{client_name}-")
     bells = bells_of(place)
     bells.take_down(bell)
-    project = open_project(place)
+    project = connect(place)  # no client waits for this one, so it may stand in line at the gate
     try:
         turns = project.system().turns
         watch = turns.watch(client_name, session)
