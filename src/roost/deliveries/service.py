@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 
 from roost.agents.service import Agents
 from roost.deliveries import rules
-from roost.deliveries.backoff import retry_delay
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
@@ -197,7 +196,7 @@ class Deliveries(Pausing[M]):
             elif verdict.found == "proved":
                 ledger.deliver(delivery, f"its transcript: {verdict.shape}, then an answer")
             elif rules.is_lost(verdict, delivery, self.tx.now):
-                wait = retry_delay(delivery.attempts, fraction=random_fraction())
+                wait = rules.wait_before_retry(delivery, fraction=random_fraction())
                 ledger.requeue(delivery, "its transcript does not show it", next_at=self.tx.now + wait)
         self._settle_late(session, ledger, found)
 
