@@ -23,12 +23,13 @@ class Bells:
             except OSError:
                 continue  # a hint only: the session's own look every 30 s finds the mail (DESIGN 6)
 
-    def take_down(self, bell: str) -> None:
-        """Remove a bell before looking, so that one rung meanwhile stays."""
+    def take_down(self, bell: str) -> bool:
+        """Remove a bell before looking, so that one rung meanwhile stays; say whether there was one."""
         try:
             os.unlink(f"{self._folder}/{bell}")
         except FileNotFoundError:
-            return
+            return False
+        return True
 
     def put_back(self, bell: str, rung_at: int) -> None:
         """Hang a bell up again as if rung at that time (ns); one that was rung meanwhile stays as it is."""

@@ -41,7 +41,7 @@ class Turn:
         self.bell = bell
         self.began = began
         self._speaking = threading.Lock()
-        self._rang = os.path.exists(f"{place}/bells/{bell}")
+        self._rang = False
 
     def run(self) -> int:
         """Take the event and print the answer; return the exit status."""
@@ -84,7 +84,7 @@ class Turn:
 
     def _taken(self) -> Output:
         if self.bell:
-            bells_of(self.place).take_down(self.bell)  # before looking, so that one rung meanwhile stays
+            self._rang = bells_of(self.place).take_down(self.bell)  # before looking, so that one rung meanwhile stays
         project = open_project(self.place)
         try:
             around, is_known = surroundings(project, self.client, self.event)
