@@ -31,8 +31,3 @@ def new_nonce() -> str:
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-def random_fraction() -> float:
-    """Return a random number in [0, 1): how much of a longest wait to take, so that many do not come back together."""
-    return int.from_bytes(os.urandom(4), "big") / (1 << 32)

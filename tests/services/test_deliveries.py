@@ -6,13 +6,10 @@ import pytest
 
 from roost.clock import ManualClock
 from roost.connect import Project
-from roost.deliveries.model import Delivery, Verdict
-from roost.deliveries.service import Deliveries
+from roost.deliveries.model import Delivery
 from roost.errors import AgentAlive, Forbidden, TimedOut, UnknownMessage, WrongState
 from roost.hub import Hub
-from roost.ids import new_nonce
-from roost.sessions.service import Sessions
-from roost.verbs import InTx, Sync
+from roost.verbs import Sync
 from tests.services.conftest import HubOf
 
 
@@ -204,22 +201,3 @@ def test_a_name_that_lives_elsewhere_is_not_taken(project: Project, hub: HubOf) 
     hub("builder")
     with pytest.raises(AgentAlive):
         project.system().turns.join("builder", client="library", process=project.store._host.process(1))
-
-
-def test_a_lost_offer_is_tried_again_after_a_wait_that_grows(hub: HubOf, project: Project, clock: ManualClock) -> None:
-    hub("builder")
-    planner = hub("planner")
-    planner.messages.send(to="builder", text="lost")
-    waits: list[int] = []
-    for _ in range(5):
-        with project.store.write() as tx:
-            deliveries = Deliveries[Sync](InTx(tx))
-            session = Sessions[Sync](InTx(tx)).live(only(planner).recipient)
-            assert session is not None
-            found = deliveries.candidates(session.agent, limit=1)
-            (offered,) = deliveries.put(session, "hook", [(found[0][1], new_nonce())])
-            deliveries.settle(session, [Verdict(nonce=offered.nonce, found="absent")], fallback="")
-        waits.append((only(planner).next_at or 0) - clock.wall_ms())
-        clock.advance(20)
-    assert all(0 <= wait <= 1_000 * 2**n for n, wait in enumerate(waits))
-    assert len(set(waits)) > 1

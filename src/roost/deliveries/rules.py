@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from roost.deliveries.backoff import retry_delay
 from roost.deliveries.model import STAGES, Delivery, Hold, Stage, Verdict
 
 EARLY_MS_MAX = 30_000
@@ -45,12 +44,6 @@ def is_lost(verdict: Verdict, delivery: Delivery, now: int) -> bool:
     """
     overdue = now - (delivery.offered_at or now) > EARLY_MS_MAX
     return verdict.found == "absent" or (verdict.found == "early" and overdue)
-
-
-def wait_before_retry(delivery: Delivery, *, fraction: float) -> int:
-    """Return how many milliseconds a lost offer waits: none the first time, for the hook that found out can make up for
-    it at once, then exponentially longer, with full jitter."""
-    return retry_delay(delivery.attempts - 1, fraction=fraction) if delivery.attempts > 1 else 0
 
 
 def is_fulfilled(delivery: Delivery) -> bool:

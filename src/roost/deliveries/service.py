@@ -12,7 +12,6 @@ from roost.deliveries.lookup import find_message
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.deliveries.pausing import Pausing
 from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
-from roost.ids import random_fraction
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
@@ -196,8 +195,7 @@ class Deliveries(Pausing[M]):
             elif verdict.found == "proved":
                 ledger.deliver(delivery, f"its transcript: {verdict.shape}, then an answer")
             elif rules.is_lost(verdict, delivery, self.tx.now):
-                wait = rules.wait_before_retry(delivery, fraction=random_fraction())
-                ledger.requeue(delivery, "its transcript does not show it", next_at=self.tx.now + wait)
+                ledger.requeue(delivery, "its transcript does not show it")
         self._settle_late(session, ledger, found)
 
     def settle_inbox(self, session: Session, proof: str) -> None:
