@@ -14,6 +14,9 @@ from roost.stores.sqlite import queries, schema
 SOURCES = Path(roost.__file__).parent
 FEATURES = queries.features()
 QUERIES = {name: sql for feature in FEATURES for name, sql in queries.load(feature).items()}
+HOT = ("deliveries", "messages", "operations", "sessions", "channels")
+BIG = ("delivery", "message", "event", "receipt", "d", "m", "x")
+"""Tables that grow with what is said, and the names that queries give them."""
 USED = re.compile(rf'"((?:{"|".join(FEATURES)})\.[a-z_]+)"')
 
 
@@ -28,6 +31,13 @@ def connection() -> apsw.Connection:
 @pytest.mark.parametrize("name", sorted(QUERIES))
 def test_a_query_is_sound_on_the_schema(connection: apsw.Connection, name: str) -> None:
     connection.execute(f"EXPLAIN {QUERIES[name]}", _Anything())
+
+
+@pytest.mark.parametrize("name", sorted(name for name in QUERIES if name.partition(".")[0] in HOT))
+def test_a_hot_query_never_walks_through_all_of_a_project(connection: apsw.Connection, name: str) -> None:
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {QUERIES[name]}", _Anything())]
+    walks = [step for step in plan if "PRIMARY KEY (project=?)" in step and step.split()[1] in BIG]
+    assert walks == [], "every index begins with the project: name the one that is meant (INDEXED BY, CROSS JOIN)"
 
 
 def test_every_query_that_is_used_exists_and_every_one_that_exists_is_used() -> None:

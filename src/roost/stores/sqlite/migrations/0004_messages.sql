@@ -86,6 +86,8 @@ CREATE INDEX delivery_not_before ON delivery (project, not_before) WHERE state =
 CREATE INDEX delivery_reminding ON delivery (project, remind_at) WHERE remind_at IS NOT NULL;
 CREATE INDEX delivery_untold ON delivery (project, message) WHERE told = 0;
 CREATE INDEX delivery_dead ON delivery (project, seq) WHERE state = 'dead';
+-- What was offered before and may still be proved late.
+CREATE INDEX delivery_unproved ON delivery (project, recipient, seq) WHERE state = 'pending' AND nonce <> '';
 CREATE INDEX delivery_unacknowledged ON delivery (project, recipient) WHERE requires_ack = 1 AND state = 'delivered';
 
 CREATE TABLE receipt (
@@ -111,6 +113,8 @@ CREATE TABLE dependency (
     message TEXT NOT NULL,
     PRIMARY KEY (project, on_message, message)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX dependency_message ON dependency (project, message);
 
 CREATE TABLE quota (
     project TEXT NOT NULL,

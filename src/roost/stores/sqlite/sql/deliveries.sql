@@ -25,7 +25,7 @@ SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank
     d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
     d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
     d.last_error
-FROM delivery d WHERE d.project = :project AND d.recipient = :recipient AND d.state = 'pending'
+FROM delivery d INDEXED BY delivery_waiting WHERE d.project = :project AND d.recipient = :recipient AND d.state = 'pending'
     AND (d.next_at IS NULL OR d.next_at <= :now) AND (d.expires_at IS NULL OR d.expires_at > :wall)
     AND (:asking_only = 0 OR d.wakes = 1)
 ORDER BY d.rank, d.seq LIMIT :limit;
@@ -33,10 +33,10 @@ ORDER BY d.rank, d.seq LIMIT :limit;
 -- name: held
 -- What is held for a recipient, with the facts that decide whether it still is.
 SELECT d.message, d.recipient, d.hold, d.not_before, m.operation,
-    EXISTS (SELECT 1 FROM dependency p JOIN delivery x ON x.project = p.project AND x.message = p.on_message
+    EXISTS (SELECT 1 FROM dependency p CROSS JOIN delivery x ON x.project = p.project AND x.message = p.on_message
         WHERE p.project = d.project AND p.message = d.message
         AND NOT (x.state = 'acknowledged' OR x.state = 'delivered' AND x.requires_ack = 0)) AS blocked
-FROM delivery d JOIN message m ON m.project = d.project AND m.id = d.message
+FROM delivery d INDEXED BY delivery_held JOIN message m ON m.project = d.project AND m.id = d.message
 WHERE d.project = :project AND d.recipient = :recipient AND d.state = 'held' ORDER BY d.seq LIMIT :limit;
 
 -- name: has_held
@@ -55,14 +55,14 @@ UPDATE delivery SET state = :state, hold = :hold WHERE project = :project AND me
 SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
     epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
     remind_at, reminders, told, nudge, last_error
-FROM delivery WHERE project = :project AND session = :session AND state = 'offered' ORDER BY seq;
+FROM delivery INDEXED BY delivery_offered WHERE project = :project AND session = :session AND state = 'offered' ORDER BY seq;
 
 -- name: unproved_of
 -- What was offered to an agent before and is pending again: a late proof may still come.
 SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
     epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
     remind_at, reminders, told, nudge, last_error
-FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending' AND nonce <> '' ORDER BY seq LIMIT 100;
+FROM delivery INDEXED BY delivery_unproved WHERE project = :project AND recipient = :recipient AND state = 'pending' AND nonce <> '' ORDER BY seq LIMIT 100;
 
 -- name: undelivered
 SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
@@ -75,7 +75,7 @@ FROM delivery WHERE project = :project AND recipient = :recipient AND state IN (
 SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
     epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
     remind_at, reminders, told, nudge, last_error
-FROM delivery WHERE project = :project AND recipient = :recipient AND requires_ack = 1 AND state = 'delivered' ORDER BY seq LIMIT 1000;
+FROM delivery INDEXED BY delivery_unacknowledged WHERE project = :project AND recipient = :recipient AND requires_ack = 1 AND state = 'delivered' ORDER BY seq LIMIT 1000;
 
 -- name: offer
 UPDATE delivery SET state = 'offered', stage = max(stage, 1), attempts = :attempts, nonce = :nonce, rung = :rung,
@@ -122,7 +122,7 @@ WHERE project = :project AND message = :message AND recipient = :recipient;
 SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
     epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
     remind_at, reminders, told, nudge, last_error
-FROM delivery WHERE project = :project AND recipient = :recipient AND requires_ack = 1 AND state = 'delivered' AND nudge = 1 ORDER BY seq LIMIT 20;
+FROM delivery INDEXED BY delivery_unacknowledged WHERE project = :project AND recipient = :recipient AND requires_ack = 1 AND state = 'delivered' AND nudge = 1 ORDER BY seq LIMIT 20;
 
 -- name: clear_nudge
 UPDATE delivery SET nudge = 0 WHERE project = :project AND message = :message AND recipient = :recipient;
@@ -138,7 +138,8 @@ FROM delivery d WHERE d.project = :project AND d.recipient = :recipient AND d.se
 ORDER BY d.seq DESC LIMIT :limit;
 
 -- name: count_inbox
-SELECT count(*) FROM delivery d WHERE d.project = :project AND d.recipient = :recipient
+SELECT count(*) FROM delivery d INDEXED BY delivery_recipient
+WHERE d.project = :project AND d.recipient = :recipient
     AND (:states IS NULL OR d.state IN (SELECT value FROM json_each(:states)));
 
 -- name: dead
@@ -159,7 +160,7 @@ SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank
     d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
     d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
     d.last_error
-FROM dependency p JOIN delivery d ON d.project = p.project AND d.message = p.message
+FROM dependency p CROSS JOIN delivery d ON d.project = p.project AND d.message = p.message
 WHERE p.project = :project AND p.on_message = :message AND d.state = 'held';
 
 -- name: put_receipt
@@ -180,7 +181,8 @@ SELECT count(*) FROM (SELECT 1 FROM delivery WHERE project = :project AND recipi
 -- Whether a session's next hook has something to look for: an open offer, waiting mail, or a reminder.
 SELECT EXISTS (SELECT 1 FROM delivery WHERE project = :project AND session = :session AND state = 'offered')
     OR EXISTS (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND state = 'pending')
-    OR EXISTS (SELECT 1 FROM delivery WHERE project = :project AND recipient = :recipient AND requires_ack = 1
+    OR EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_unacknowledged
+        WHERE project = :project AND recipient = :recipient AND requires_ack = 1
         AND state = 'delivered' AND nudge = 1);
 
 -- name: desk

@@ -75,13 +75,13 @@ SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank
     d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
     d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
     d.last_error
-FROM message m JOIN delivery d ON d.project = m.project AND d.message = m.id
+FROM message m CROSS JOIN delivery d ON d.project = m.project AND d.message = m.id
 WHERE m.project = :project AND m.operation = :operation AND m.operation <> '' AND d.state IN ('held', 'pending', 'offered')
 ORDER BY d.seq, d.recipient;
 
 -- name: is_under_way
 -- Whether anything of an operation has not arrived yet.
-SELECT EXISTS (SELECT 1 FROM message m JOIN delivery d ON d.project = m.project AND d.message = m.id
+SELECT EXISTS (SELECT 1 FROM message m CROSS JOIN delivery d ON d.project = m.project AND d.message = m.id
     WHERE m.project = :project AND m.operation = :operation AND m.operation <> '' AND d.state IN ('held', 'pending', 'offered'));
 
 -- name: strange_pending
@@ -96,5 +96,5 @@ ORDER BY d.rank, d.seq;
 
 -- name: states
 -- How many deliveries of an operation are in each state.
-SELECT d.state, count(*) AS count FROM message m JOIN delivery d ON d.project = m.project AND d.message = m.id
+SELECT d.state, count(*) AS count FROM message m CROSS JOIN delivery d ON d.project = m.project AND d.message = m.id
 WHERE m.project = :project AND m.operation = :operation AND m.operation <> '' GROUP BY d.state;
