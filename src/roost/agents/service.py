@@ -134,6 +134,21 @@ class Agents(Service[M]):
         return renamed
 
     @verb
+    def rotate_key(self, name: str = "", *, revoke: bool = False) -> Agent:
+        """Sign the caller's messages (or `name`'s, if a person asks) with a new key from now on.
+
+        What older keys signed still verifies, unless `revoke`: then it is shown as from an unknown sender.
+        """
+        agent = self._mine_or_as_person(name)
+        version = agent.key_version + 1
+        rotated = msgspec.structs.replace(
+            agent, key_version=version, key_oldest=version if revoke else agent.key_oldest
+        )
+        self.tx.run("agents.update", rotated)
+        self.tx.record("agent.key_rotated", agent.id, {"version": version, "oldest": rotated.key_oldest})
+        return rotated
+
+    @verb
     def retire(self, name: str) -> Agent:
         """Take an agent off the list; its name stays its own, its history stays, and a join brings it back."""
         agent = self._mine_or_as_person(name)

@@ -83,6 +83,16 @@ def alias(cli: Cli, alias: str, name: str) -> None:
     _told(cli, cli.hub.agents.get(name or cli.me.agent))
 
 
+@part(agent, "rotate-key")
+@click.argument("name", required=False, default="")
+@click.option("--revoke", is_flag=True, help="What older keys signed is shown as from an unknown sender.")
+def rotate_key(cli: Cli, name: str, revoke: bool) -> None:
+    """Sign with a new key from now on."""
+    done = cli.hub.agents.rotate_key(name, revoke=revoke)
+    older = "older ones are revoked" if revoke else "older ones still verify"
+    cli.answer(done, lambda: cli.out.line(f"{done.name} signs with key {done.key_version} from now on; {older}"))
+
+
 def _told(cli: Cli, one: Agent) -> None:
     aliases = cli.hub.agents.aliases(one.id)
 
