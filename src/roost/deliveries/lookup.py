@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roost.deliveries.model import Delivery
 from roost.errors import UnknownMessage
 from roost.messages.model import Message
 from roost.stores.base import Tx
@@ -19,6 +20,22 @@ def find_message(tx: Tx, ref: str) -> Message:
     if found is None:
         raise unknown(ref)
     return found
+
+
+def seen_message(tx: Tx, ref: str) -> Message:
+    """Return the message of an id if the caller may see it. Raises UnknownMessage, as for one that is not there."""
+    found = find_message(tx, ref)
+    if not is_visible(tx, found):
+        raise unknown(ref)
+    return found
+
+
+def is_visible(tx: Tx, message: Message) -> bool:
+    """Say whether the caller sent or received a message, or a channel said it; a person sees everything."""
+    me = tx.me
+    if message.channel or message.sender == me.agent or me.kind in ("human", "system"):
+        return True
+    return tx.one(Delivery, "deliveries.get", message=message.id, recipient=me.agent) is not None
 
 
 def unknown(ref: str) -> UnknownMessage:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from roost.agents.service import Agents
 from roost.deliveries import rules
 from roost.deliveries.ledger import Ledger
-from roost.deliveries.lookup import find_message
+from roost.deliveries.lookup import seen_message
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.deliveries.pausing import Pausing
 from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
@@ -58,17 +58,17 @@ class Deliveries(Pausing[M]):
     @query
     def receipts(self, message: str) -> tuple[Receipt, ...]:
         """Return every dated fact about a message's deliveries, by recipient, in order. Raises UnknownMessage."""
-        return tuple(self.tx.all(Receipt, "deliveries.receipts", message=find_message(self.tx, message).id))
+        return tuple(self.tx.all(Receipt, "deliveries.receipts", message=seen_message(self.tx, message).id))
 
     @query
     def of(self, message: str) -> tuple[Delivery, ...]:
         """Return a message's deliveries: one per recipient, with its state and stage. Raises UnknownMessage."""
-        return tuple(self.tx.all(Delivery, "deliveries.of_message", message=find_message(self.tx, message).id))
+        return tuple(self.tx.all(Delivery, "deliveries.of_message", message=seen_message(self.tx, message).id))
 
     @query
     def outlook(self, message: str) -> tuple[Outlook, ...]:
         """Return what is known about when each recipient gets a message: facts about sessions, no promise."""
-        found = find_message(self.tx, message)
+        found = seen_message(self.tx, message)
         deliveries = self.tx.all(Delivery, "deliveries.of_message", message=found.id)
         return tuple(self._outlook(found, delivery) for delivery in deliveries)
 
@@ -76,7 +76,7 @@ class Deliveries(Pausing[M]):
     def cancel(self, message: str, *, reason: str = "cancelled by its sender") -> tuple[Delivery, ...]:
         """Take back a message where it is not delivered yet. Raises Forbidden unless the caller sent it or is a
         person."""
-        found = find_message(self.tx, message)
+        found = seen_message(self.tx, message)
         if found.sender != self.tx.me.agent and self.tx.me.kind != "human":
             raise Forbidden(
                 f"{found.ref} was sent by {found.sender_name}", hint="only its sender or a person cancels it"
@@ -98,7 +98,7 @@ class Deliveries(Pausing[M]):
 
         Raises WrongState when none of them ended so.
         """
-        found = find_message(self.tx, message)
+        found = seen_message(self.tx, message)
         agent = Agents[Sync](self._caller).get(recipient).id if recipient else ""
         ended = [
             delivery
@@ -229,7 +229,7 @@ class Deliveries(Pausing[M]):
 
     def mine(self, message: str) -> Delivery:
         """Return the caller's own delivery of a message. Raises UnknownMessage for anybody else's."""
-        found = find_message(self.tx, message)
+        found = seen_message(self.tx, message)
         delivery = self.tx.one(Delivery, "deliveries.get", message=found.id, recipient=self.tx.me.agent)
         if delivery is None:
             raise UnknownMessage(

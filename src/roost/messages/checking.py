@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from roost.deliveries.lookup import find_message
+from roost.deliveries.lookup import seen_message
 from roost.limits import check_idempotency_key, check_metadata, check_ttl
 from roost.messages.kinds import check_severity, check_type, kind_of
 from roost.messages.model import Draft
@@ -59,12 +59,12 @@ def _place(tx: Tx, draft: Draft) -> dict[str, Any]:
     """Where a message stands among others; `thread` is '' for the first one of its own."""
     if not refers(draft):
         return {"parent": "", "thread": "", "hops": 0, "depends_on": ()}
-    parent = find_message(tx, draft.parent) if draft.parent else None
+    parent = seen_message(tx, draft.parent) if draft.parent else None
     return {
         "parent": parent.id if parent else "",
         "thread": parent.thread if parent else "",
         "hops": hops_after(parent, tx.me.kind),
-        "depends_on": tuple(find_message(tx, ref).id for ref in check_dependencies(draft.depends_on)),
+        "depends_on": tuple(seen_message(tx, ref).id for ref in check_dependencies(draft.depends_on)),
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from roost.agents.service import Agents
 from roost.deliveries import rules as delivery_rules
 from roost.deliveries.ledger import Ledger
-from roost.deliveries.lookup import find_message, unknown
+from roost.deliveries.lookup import find_message, is_visible, seen_message
 from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
 from roost.errors import BatchTooLarge, Forbidden, InvalidInput
@@ -108,7 +108,7 @@ class Messages(Service[M]):
         everybody: bool = False,
     ) -> Sent:
         """Answer a message in its thread: to its sender, or to its whole channel. Answering acknowledges it."""
-        parent = find_message(self.tx, message)
+        parent = seen_message(self.tx, message)
         self._acknowledge_if_mine(parent, "a reply")
         return self._send_one(
             Draft(
@@ -127,7 +127,7 @@ class Messages(Service[M]):
     def react(self, message: str, value: str, *, remove: bool = False) -> tuple[Reaction, ...]:
         """Put a reaction (a word or an emoji, up to 32 characters) on a message, which acknowledges it; or take it
         back."""
-        found = self._visible(message)
+        found = seen_message(self.tx, message)
         check_reaction(value)
         change = "messages.drop_reaction" if remove else "messages.put_reaction"
         if self.tx.run(change, message=found.id, agent=self.tx.me.agent, value=value, at=self.tx.now):
@@ -158,8 +158,12 @@ class Messages(Service[M]):
     @query
     def peek(self, agent: str = "", *, limit: int = 50, states: Sequence[str] = UNDELIVERED, before: int = FAR) -> Page:
         """Look at an inbox, one's own or (for people) another's, newest first, and change nothing. `states` empty means
-        all."""
+        all. Raises Forbidden."""
         chosen = Agents[Sync](self._caller).get(agent or self.tx.me.agent)
+        if chosen.id != self.tx.me.agent and self.tx.me.kind not in ("human", "system"):
+            raise Forbidden(
+                f"the inbox of {chosen.name} is its own", hint="only the project's person looks at another's"
+            )
         wanted = list(states) or None
         rows = self.tx.all(
             Delivery, "deliveries.inbox", recipient=chosen.id, states=wanted, before=before, limit=_limit(limit)
@@ -186,12 +190,12 @@ class Messages(Service[M]):
     @query
     def get(self, message: str) -> Message:
         """Return a message that the caller may see, by its short or full id. Raises UnknownMessage, Forbidden."""
-        return self._visible(message)
+        return seen_message(self.tx, message)
 
     @verb
     def read(self, message: str) -> Message:
         """Return a whole message and note that its addressee read it. Reading is a receipt, no acknowledgement."""
-        found = self._visible(message)
+        found = seen_message(self.tx, message)
         delivery = self.tx.one(Delivery, "deliveries.get", message=found.id, recipient=self.tx.me.agent)
         if delivery is not None and delivery.read_at is None:
             self.tx.run("deliveries.read", message=found.id, recipient=self.tx.me.agent, now=self.tx.now)
@@ -202,13 +206,14 @@ class Messages(Service[M]):
     @query
     def verified(self, message: str) -> bool:
         """Say whether a message's signature still fits every field, by the key of the sender it shows."""
-        return is_genuine(self, find_message(self.tx, message))
+        return is_genuine(self, seen_message(self.tx, message))
 
     @query
     def thread(self, message: str, *, limit: int = 200) -> tuple[Message, ...]:
-        """Return the messages of a thread, oldest first, by any message in it."""
-        found = self._visible(message)
-        return tuple(self.tx.all(Message, "messages.thread", thread=found.thread, limit=_limit(limit)))
+        """Return what the caller may see of a thread, oldest first, by any message in it."""
+        found = seen_message(self.tx, message)
+        whole = self.tx.all(Message, "messages.thread", thread=found.thread, limit=_limit(limit))
+        return tuple(one for one in whole if is_visible(self.tx, one))
 
     @query
     def log(self, *, after: int = 0, limit: int = 100, channel: str = "", agent: str = "") -> tuple[Message, ...]:
@@ -295,22 +300,12 @@ class Messages(Service[M]):
     @query
     def reactions(self, message: str) -> tuple[Reaction, ...]:
         """Return the reactions to a message, oldest first."""
-        return tuple(self.tx.all(Reaction, "messages.reactions", message=self._visible(message).id))
+        return tuple(self.tx.all(Reaction, "messages.reactions", message=seen_message(self.tx, message).id))
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def _send_one(self, draft: Draft) -> Sent:
         return _sender(self.tx).send(draft)
-
-    def _visible(self, ref: str) -> Message:
-        """Return a message that the caller may see: what it sent or received, and what channels said. A person sees
-        everything; for others it is as if it did not exist."""
-        found, me = find_message(self.tx, ref), self.tx.me
-        if found.channel or found.sender == me.agent or me.kind in ("human", "system"):
-            return found
-        if self.tx.one(Delivery, "deliveries.get", message=found.id, recipient=me.agent) is None:
-            raise unknown(ref)
-        return found
 
     def _get(self, message_id: str) -> Message:
         return find_message(self.tx, message_id)
