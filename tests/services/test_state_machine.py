@@ -30,7 +30,7 @@ from roost.verbs import Sync
 
 AGENTS = ("ada", "bob", "cyd")
 STEPS = 50
-EXAMPLES = 300
+EXAMPLES = 200
 OPEN = ("held", "pending", "offered")
 
 
@@ -197,7 +197,7 @@ CALM = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
 PLANTED = settings(
     max_examples=30, stateful_step_count=15, deadline=None, phases=(Phase.generate,), database=None, derandomize=True
 )
-TestFleet = Fleet.TestCase
+TestFleet = pytest.mark.timeout(600)(Fleet.TestCase)
 TestFleet.settings = CALM
 
 

@@ -59,6 +59,7 @@ class Writer:
         self.next = max(self.answered, default=self.next - 1) + 1
 
 
+@pytest.mark.timeout(400)
 def test_nothing_answered_is_missing_or_doubled_after_kills(project: Project) -> None:
     assert project.place is not None
     writers = [Writer(project.place.path.parent, f"writer-{n}") for n in range(WRITERS)]
@@ -92,6 +93,7 @@ def _stored(project: Project) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.timeout(400)
 def test_killed_hooks_lose_and_double_nothing(project: Project, tmp_path: Path) -> None:
     sender, session = project.joined("sender"), "0c4df329-0000-4000-8000-000000000001"
     agent = _Agent(project, tmp_path, session)
