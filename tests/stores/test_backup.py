@@ -57,7 +57,7 @@ def test_a_restored_store_has_the_old_state_and_a_new_epoch(project: Project, tm
     copy = project.backup(tmp_path / "copy.db")
     send(project, 5)
     other = connect(tmp_path)
-    with pytest.raises(WrongState, match="sessions live"):
+    with pytest.raises(WrongState, match="would lose"):
         project.restore(copy.path)
     done = project.restore(copy.path, force=True)
     assert done.epoch == copy.epoch + 1

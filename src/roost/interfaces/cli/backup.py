@@ -20,7 +20,7 @@ def backup(cli: Cli, file: Path | None) -> None:
     to = file or _default(cli)
     copy = cli.project.backup(to, _progress(cli))
     cli.answer(
-        copy, lambda: cli.out.line(f"{copy.messages} messages up to event {copy.seq} are in ", (str(to), "bold"))
+        copy, lambda: cli.out.line(f"the state of event {copy.seq} (messages: {copy.messages}) is in ", (str(to), "bold"))
     )
 
 
@@ -37,7 +37,7 @@ def restore(cli: Cli, file: Path, force: bool, yes: bool, dry_run: bool) -> None
     from roost.interfaces.cli.init import agreed
 
     copy = cli.project.inspect(file)
-    what = f"the state of event {copy.seq} with {copy.messages} messages"
+    what = f"the state of event {copy.seq} (messages: {copy.messages})"
     if dry_run:
         cli.answer(copy, lambda: cli.out.line(f"would restore {what}; nothing was done (--dry-run)"))
         return

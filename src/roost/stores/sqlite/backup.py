@@ -127,8 +127,9 @@ def _refuse_while_alive(store: SqliteStore, *, force: bool) -> None:
     with store.read() as tx:
         live = [one for one in tx.all(Session, "sessions.live") if one.process and tx.host.alive(one.process)]
     if live and not force:
+        who = "a session lives" if len(live) == 1 else f"{len(live)} sessions live"
         raise WrongState(
-            f"{len(live)} sessions live and would lose what they did since the backup",
+            f"{who} and would lose what was done since the backup",
             hint="end them first, or say --force",
             sessions=[one.id for one in live],
         )
