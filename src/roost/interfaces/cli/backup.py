@@ -19,9 +19,8 @@ def backup(cli: Cli, file: Path | None) -> None:
     """Copy the store to FILE while it is in use (default: .roost/backups/ with the time in its name)."""
     to = file or _default(cli)
     copy = cli.project.backup(to, _progress(cli))
-    cli.answer(
-        copy, lambda: cli.out.line(f"the state of event {copy.seq} (messages: {copy.messages}) is in ", (str(to), "bold"))
-    )
+    what = f"the state of event {copy.seq} (messages: {copy.messages}) is in "
+    cli.answer(copy, lambda: cli.out.line(what, (str(to), "bold")))
 
 
 @verb("restore")
