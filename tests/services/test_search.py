@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from roost.errors import BadQuery, UnknownMessage
+from roost.clock import ManualClock
+from roost.errors import BadQuery, QueryTimeout, UnknownMessage
 from roost.hub import Hub
+from roost.messages import search, service
 from roost.messages.model import Draft
 from roost.messages.search import CLOSING, OPENING, quoted
+from roost.stores.sqlite import store
 from roost.verbs import Sync
 from tests.services.conftest import HubOf
 
@@ -66,9 +69,29 @@ def test_a_query_over_its_limits_is_refused(words: str) -> None:
         quoted(words)
 
 
-def test_a_long_backlog_is_indexed_in_pieces(hub: HubOf) -> None:
+def test_only_what_was_said_since_a_time_is_found(hub: HubOf, clock: ManualClock) -> None:
+    hub("builder")
+    hub("planner").messages.send(to="builder", text="red in the morning")
+    clock.advance(3_600)
+    hub("planner").messages.send(to="builder", text="red in the evening")
+    (found,) = hub("builder").messages.search("red", since=clock.wall_ms() - 1_000)
+    assert found.message.ref == "m2"
+
+
+def test_a_search_that_takes_too_long_is_ended(hub: HubOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "PROGRESS_STEPS", 10)  # how often SQLite looks at the time: seldom, for a few messages
+    hub("builder")
+    hub("planner").messages.send_batch([Draft(to=("builder",), text="red " * 50) for _ in range(20)])
+    assert len(hub("planner").messages.search("red")) == 20
+    monkeypatch.setattr(service, "SEARCH_SECONDS_MAX", 0.0)
+    with pytest.raises(QueryTimeout):
+        hub("planner").messages.search("red")
+
+
+def test_a_long_backlog_is_indexed_in_pieces(hub: HubOf, monkeypatch: pytest.MonkeyPatch) -> None:
     hub("builder")
     planner = hub("planner")
     planner.messages.send_batch([Draft(to=("builder",), text=f"note {n}") for n in range(30)])
-    assert planner.messages.index_more() == 0
+    monkeypatch.setattr(search.index_more, "__defaults__", (7,))
+    assert planner.messages.index_more() == 23
     assert len(planner.messages.search("note", limit=50)) == 30

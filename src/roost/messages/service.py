@@ -236,18 +236,21 @@ class Messages(Service[M]):
         )
 
     @waiting
-    def search(self, query: str, *, sender: str = "", channel: str = "", limit: int = 20) -> tuple[Found, ...]:
+    def search(
+        self, query: str, *, sender: str = "", channel: str = "", since: int = 0, limit: int = 20
+    ) -> tuple[Found, ...]:
         """Return messages that hold all words of `query` (256 bytes, 16 words at most), best first; the index is
         brought up to date first.
 
-        An agent finds what it sent or received and what channels said; a person finds everything. Raises BadQuery,
+        `since` is in milliseconds since 1970. An agent finds what it sent or received and what channels said; a person
+        finds everything. Raises BadQuery,
         QueryTimeout after 2 s.
         """
         messages = Messages[Sync](self._caller)
         words = quoted(query)
         while messages.index_more():
             continue
-        return messages.find(words, sender=sender, channel=channel.removeprefix("#"), limit=limit)
+        return messages.find(words, sender=sender, channel=channel.removeprefix("#"), since=since, limit=limit)
 
     @verb
     def index_more(self) -> int:
@@ -255,7 +258,9 @@ class Messages(Service[M]):
         return index_more(self.tx)
 
     @query
-    def find(self, words: str, *, sender: str = "", channel: str = "", limit: int = 20) -> tuple[Found, ...]:
+    def find(
+        self, words: str, *, sender: str = "", channel: str = "", since: int = 0, limit: int = 20
+    ) -> tuple[Found, ...]:
         """Look for quoted words in the index as it is; `search` is what callers want."""
         self.tx.hurry(SEARCH_SECONDS_MAX)
         rows = self.tx.all(
@@ -264,6 +269,7 @@ class Messages(Service[M]):
             words=words,
             sender=Agents[Sync](self._caller).get(sender).id if sender else "",
             channel=channel,
+            since=since,
             viewer=self.tx.me.agent,
             everything=self.tx.me.kind in ("human", "system"),
             limit=_limit(limit),

@@ -17,7 +17,7 @@ SELECT m.number AS number, snippet(search_index, -1, char(2), char(3), ' … ', 
 FROM search_index JOIN search_document d ON d.id = search_index.rowid
     JOIN message m ON m.project = d.project AND m.number = d.number
 WHERE search_index MATCH :words AND d.project = :project
-    AND (:sender = '' OR m.sender = :sender) AND (:channel = '' OR m.channel = :channel)
+    AND (:sender = '' OR m.sender = :sender) AND (:channel = '' OR m.channel = :channel) AND m.wall >= :since
     AND (:everything OR m.channel <> '' OR m.sender = :viewer
         OR EXISTS (SELECT 1 FROM delivery x WHERE x.project = m.project AND x.message = m.id AND x.recipient = :viewer))
 ORDER BY rank LIMIT :limit;
