@@ -32,7 +32,7 @@ PREVIEW_CHARACTERS_MAX = 80
 NOTE_LINES_MAX = 12
 
 HOW_TO = (
-    'roost send NAME "text"     tell an agent, `all` or a channel (`#build`) something; --requires-ack asks for one',
+    'roost send NAME "text"     tell an agent, `all` or a channel (`#build`) something; --requires-ack wants an ack',
     'roost reply m7 "text"      answer message m7, which also acknowledges it; `roost ack m7` only acknowledges',
     "roost inbox                your mail; others' messages also come to you between your tool calls, by themselves",
     "roost read m7              the whole of a message that was cut or listed",

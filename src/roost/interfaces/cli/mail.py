@@ -19,7 +19,7 @@ LISTED_CHARACTERS_MAX = 70
 @verb("inbox")
 @click.option("--limit", type=int, default=20, show_default=True, help="At most so many, 1-500.")
 @click.option("--peek", is_flag=True, help="Only look: nothing is offered, and nothing counts as shown.")
-@click.option("--of", "agent", default="", metavar="NAME", help="Look at somebody else's; changes nothing.")
+@click.option("--of", "agent", default="", metavar="NAME", help="For people: look at somebody else's; changes nothing.")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Look at mail in this state.")
 @click.option("--all", "everything", is_flag=True, help="Look at all mail, delivered mail too.")
 def inbox(cli: Cli, limit: int, peek: bool, agent: str, states: Sequence[str], everything: bool) -> None:
