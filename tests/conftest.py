@@ -1,9 +1,14 @@
-"""What all tests share: how Hypothesis plays on a machine that is busy."""
+"""What all tests share: how Hypothesis plays on a machine that is busy, and signals as a person's shell has them."""
 
 from __future__ import annotations
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
 # Two shared cores: how long one example takes says nothing about it.
 settings.register_profile("roost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("roost")
+
+# A run that was started in the background ignores Ctrl-C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
