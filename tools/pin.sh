@@ -24,5 +24,6 @@ compile() {  # compile OUTPUT SOURCE... [OPTION...]
         --no-header --no-emit-index-url --no-emit-find-links --output-file "$output" "$@"
 }
 
-compile requirements/dev.txt pyproject.toml requirements/dev.in "$@"
+compile requirements/dev.txt pyproject.toml requirements/dev.in --extra server --extra otel "$@"
+compile requirements/fuzz.txt requirements/fuzz.in "$@"
 compile requirements/pin.txt requirements/pin.in "$@"

@@ -337,6 +337,12 @@ class LimitReached(Exhausted):
     retryable = False
 
 
+class SlowReader(Exhausted):
+    """A reader fell behind what is kept for it; `details["cursor"]` is where to go on."""
+
+    code = "SLOW_READER"
+
+
 # --- unavailable ------------------------------------------------------------------------------------------------------
 
 
