@@ -20,6 +20,8 @@ from roost.verbs import M, Sync, query, verb, waiting
 
 LIST_MAX = 500
 WAIT_POLL_SECONDS = 1.0
+ASKED_FOR = ("inbox", "mcp")
+"""Rungs by which a session asks for its mail itself: it comes as a tool's result, which no proof table reads."""
 
 
 class Deliveries(Pausing[M]):
@@ -189,7 +191,7 @@ class Deliveries(Pausing[M]):
             verdict = found.get(delivery.nonce)
             if verdict is None:
                 continue
-            if delivery.rung == "inbox" or verdict.found == "unreadable":
+            if delivery.rung in ASKED_FOR or verdict.found == "unreadable":
                 if fallback and delivery.context == session.context:
                     ledger.deliver(delivery, fallback)
             elif verdict.found == "proved":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.deliveries.envelope import INJECTED_BYTES_MAX, WHOLE_MAX, Shown, render
+from roost.deliveries.envelope import INJECTED_BYTES_MAX, WHOLE_MAX, Rendered, Shown, render
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
@@ -29,14 +29,27 @@ def offer_mail(
 ) -> str:
     """Offer a session what waits for it and return the text; '' if nothing does. Only what the text shows is
     offered."""
+    return offer(service, session, rung, whole_max=whole_max, limit=limit, asking_only=asking_only).text
+
+
+def offer(
+    service: Service[Sync],
+    session: Session,
+    rung: str,
+    *,
+    whole_max: int = WHOLE_MAX,
+    limit: int = INJECTED_BYTES_MAX,
+    asking_only: bool = False,
+) -> Rendered:
+    """Offer a session what waits for it, as `offer_mail` does; return the text and what is in it."""
     deliveries = Deliveries[Sync](service._caller)
     found = deliveries.candidates(session.agent, limit=CANDIDATES_MAX, asking_only=asking_only)
     if not found:
-        return ""
+        return Rendered(text="")
     waiting = service.tx.value("deliveries.waiting_for", recipient=session.agent)
-    shown = {message.number: _shown(service, message, delivery) for message, delivery in found}
+    letters = {message.number: shown(service, message, delivery) for message, delivery in found}
     rendered = render(
-        list(shown.values()),
+        list(letters.values()),
         to=service.tx.me.name,
         now=service.tx.now,
         more=0 if asking_only else max(0, waiting - len(found)),
@@ -44,10 +57,10 @@ def offer_mail(
         limit=limit,
     )
     chosen = [
-        (delivery, shown[message.number].offer) for message, delivery in found if message.number in rendered.shown
+        (delivery, letters[message.number].offer) for message, delivery in found if message.number in rendered.shown
     ]
     deliveries.put(session, rung, chosen)
-    return rendered.text
+    return rendered
 
 
 def reminders(service: Service[Sync], session: Session) -> str:
@@ -75,7 +88,8 @@ def note_refused_wake(service: Service[Sync], session: Session, why: str) -> Non
         service.tx.record(WAKE_REFUSED, session.id, {"agent": session.agent, "why": why})
 
 
-def _shown(service: Service[Sync], message: Message, delivery: Delivery) -> Shown:
+def shown(service: Service[Sync], message: Message, delivery: Delivery | None = None) -> Shown:
+    """Return a message as it is put before an agent, to whom it may have been offered before, under a new nonce."""
     from roost.messages.service import is_genuine  # a turn without mail need not know how mail is signed
 
     parent = service.tx.one(Message, "messages.get", id=message.parent) if message.parent else None
@@ -94,6 +108,6 @@ def _shown(service: Service[Sync], message: Message, delivery: Delivery) -> Show
         requires_ack=message.requires_ack,
         hops=message.hops,
         sent_at=message.sent_at,
-        first_offered_at=delivery.first_offered_at,
+        first_offered_at=delivery.first_offered_at if delivery else None,
         offer=new_nonce(),
     )

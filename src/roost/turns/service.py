@@ -13,13 +13,14 @@ from roost.sessions.service import Sessions
 from roost.turns import mail, rules
 from roost.turns.ending import end_session
 from roost.turns.joining import Joining
+from roost.turns.letters import Letters
 from roost.turns.model import ClientEvent, OpenOffer, Surroundings, Watch
 from roost.turns.taking import Taken, Taking
 from roost.turns.watching import Watching
 from roost.verbs import InTx, M, Service, Sync, query, verb
 
 
-class Turns(Joining[M]):
+class Turns(Joining[M], Letters[M]):
     """The lives of sessions, and what a client's event does in one transaction."""
 
     @verb

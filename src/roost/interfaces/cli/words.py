@@ -19,6 +19,7 @@ _RUNGS = {
     "prompt": "with a prompt",
     "rewake": "by waking it",
     "inbox": "when it looked into its inbox",
+    "mcp": "when it asked over MCP",
 }
 _HOLDS = {
     "dependency": "held until what it depends on is delivered",
