@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,7 +29,7 @@ def session_of_caller(project: Project) -> str:
     """Return the session that this process calls as; the person's is begun if there is none. Raises WhoAreYou."""
     with project.store.read() as tx:
         caller = whoami.decide(look(tx, keys=_keys(project)))
-        person = _session_of_person(tx) if isinstance(caller, whoami.IsPerson) else ""
+        person = session_of_person(tx) if isinstance(caller, whoami.IsPerson) else ""
     if isinstance(caller, whoami.IsNobody):
         raise WhoAreYou(caller.why, hint=caller.hint)
     if isinstance(caller, whoami.IsSession):
@@ -45,20 +46,28 @@ def person_joined(project: Project, name: str = "") -> Session:
 
 def look(tx: Tx, *, keys: str = "") -> whoami.Surroundings:
     """Collect the facts; parents are looked at only where the environment does not decide."""
-    claim = _claim(tx, os.environ.get(VARIABLE, ""), keys)
+    claim = _claim(tx, os.environ.get(VARIABLE, ""), lambda session, known: keyfiles.shows(keys, session, known))
     if claim.state == "proved":
         return whoami.Surroundings(claim=claim)
     return whoami.Surroundings(claim=claim, parents=parents(tx), on_terminal=os.isatty(0) or os.isatty(1))
 
 
-def parents(tx: Tx) -> tuple[whoami.Parent, ...]:
-    """List this process and those above it, nearest first, with the live sessions among them.
+def look_at(tx: Tx, pid: int, *, session: str, key: str, on_terminal: bool) -> whoami.Surroundings:
+    """Collect the facts about another process, which says that it is a session and shows a key."""
+    claim = _claim(tx, session, lambda _, known: keyfiles.fits(key, known))
+    if claim.state == "proved" or not pid:
+        return whoami.Surroundings(claim=claim)
+    return whoami.Surroundings(claim=claim, parents=parents(tx, pid), on_terminal=on_terminal)
+
+
+def parents(tx: Tx, pid: int = 0) -> tuple[whoami.Parent, ...]:
+    """List a process (default: this one) and those above it, nearest first, with the live sessions among them.
 
     This one too: a shell may become the last command of its script, which then is the process that joined.
     """
     host, sessions = LocalHost(), Sessions[Sync](InTx(tx))
     found = []
-    for process in host.parents(os.getpid()):
+    for process in host.parents(pid or os.getpid()):
         session = tx.one(Session, "sessions.of_process", process=process)
         found.append(
             whoami.Parent(
@@ -72,7 +81,7 @@ def parents(tx: Tx) -> tuple[whoami.Parent, ...]:
     return tuple(found)
 
 
-def _claim(tx: Tx, claimed: str, keys: str) -> whoami.Claim:
+def _claim(tx: Tx, claimed: str, proves: Callable[[str, bytes], bool]) -> whoami.Claim:
     if not claimed:
         return whoami.Claim()
     session = tx.one(Session, "sessions.get", id=claimed) if keyfiles.is_session_id(claimed) else None
@@ -82,11 +91,11 @@ def _claim(tx: Tx, claimed: str, keys: str) -> whoami.Claim:
         agent = tx.one(Agent, "agents.get", id=session.agent)
         state: whoami.ClaimState = "fenced" if session.end_reason == TAKEN_OVER else "over"
         return whoami.Claim(session=claimed, state=state, agent=agent.name if agent else "")
-    proved = bool(keys) and keyfiles.shows(keys, claimed, session.key_hash)
-    return whoami.Claim(session=claimed, state="proved" if proved else "unproved")
+    return whoami.Claim(session=claimed, state="proved" if proves(claimed, session.key_hash) else "unproved")
 
 
-def _session_of_person(tx: Tx) -> str:
+def session_of_person(tx: Tx) -> str:
+    """Return the live session of the project's person, or ''."""
     person = tx.one(Agent, "agents.human")
     session = tx.one(Session, "sessions.live_of", agent=person.id) if person else None
     return session.id if session else ""

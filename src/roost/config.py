@@ -36,11 +36,31 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     in_transaction_duties: bool = True
 
 
+class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the daemon runs. `http` needs the extra `server`; a `host` that others reach needs TLS and `public`.
+
+    `port` 0 chooses a free one, as does a taken one; `tls_port` 0 opens none. `autostart` lets hooks and verbs start it.
+    """
+
+    autostart: bool = True
+    idle_seconds: float = 60.0
+    http: bool = True
+    host: str = "127.0.0.1"
+    port: int = 8787
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    public: bool = False
+    tls_port: int = 0
+    certificate: str = ""
+    private_key: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set for one project."""
 
     limits: Limits = Limits()
     features: Features = Features()
+    daemon: Daemon = Daemon()
     gate_seconds_max: float = 10.0
     synchronous: str = "FULL"
 

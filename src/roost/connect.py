@@ -77,7 +77,11 @@ class Project:
 
     def as_session(self, session: str) -> Hub[Sync]:
         """Return a hub as a session that was proved to be the caller's."""
-        return Hub(self._caller(lambda tx: identify(tx, session)), self.store.close)
+        return Hub(self.caller_of(session), self.store.close)
+
+    def caller_of(self, session: str) -> Local:
+        """Return what carries a session's calls."""
+        return self._caller(lambda tx: identify(tx, session))
 
     def caller(self) -> Hub[Sync]:
         """Return a hub as whoever is calling, told from this process's surroundings. Raises WhoAreYou."""
@@ -126,10 +130,11 @@ class Project:
         self.store.close()
 
     def _caller(self, who: Callable[[Tx], Me]) -> Local:
-        return Local(self.store, self.wakeups, who, duties=_do_what_is_due)
+        return Local(self.store, self.wakeups, who, duties=do_what_is_due)
 
 
-def _do_what_is_due(tx: Tx) -> None:
+def do_what_is_due(tx: Tx) -> None:
+    """Do the duties whose time has come, as part of a write transaction."""
     from roost.duties.due import is_anything_due
 
     if tx.config.features.in_transaction_duties and is_anything_due(tx):

@@ -39,10 +39,19 @@ def write(folder: str | os.PathLike[str], session: str, key: str) -> None:
 
 def shows(folder: str | os.PathLike[str], session: str, key_hash: bytes) -> bool:
     """Say whether this process can read a session's key: a file of its user, closed to others, with that hash."""
+    return bool(folder) and is_session_id(session) and fits(_read(folder, session), key_hash)
+
+
+def fits(key: str, key_hash: bytes) -> bool:
+    """Say whether a key is the one that the store keeps the hash of."""
     from hmac import compare_digest
 
-    key = _read(folder, session) if is_session_id(session) else ""
     return bool(key) and bool(key_hash) and compare_digest(digest(key), key_hash)
+
+
+def read(folder: str | os.PathLike[str], session: str) -> str:
+    """Return a session's key, or '' where this process cannot read it."""
+    return _read(folder, session) if is_session_id(session) else ""
 
 
 def drop(folder: str | os.PathLike[str], session: str) -> None:

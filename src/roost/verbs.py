@@ -9,7 +9,7 @@ A verb is defined once, as a method of a `Service`. Seen from outside, the same 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
     from roost.sessions.model import Me
@@ -59,10 +59,18 @@ class Service(Generic[M]):
             self.tx = caller.tx
 
 
+class Call(NamedTuple):
+    """One call among many of the same verb: who made it, and with what."""
+
+    me: Me
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 class Verb(Generic[P, R]):
     """One call from outside, one transaction; `many` is its bulk form where it is hot."""
 
-    many: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
+    many: Callable[[Any, Sequence[Call]], Sequence[Any]] | None = None
 
     def __init__(self, body: Callable[..., R], mode: Mode) -> None:
         self.body = body
@@ -72,9 +80,9 @@ class Verb(Generic[P, R]):
         self.__wrapped__ = body
 
     def bulk(
-        self, many: Callable[[Any, Sequence[Any]], Sequence[R | Exception]]
-    ) -> Callable[[Any, Sequence[Any]], Sequence[R | Exception]]:
-        """Name the method that answers many calls of this verb in one go."""
+        self, many: Callable[[Any, Sequence[Call]], Sequence[R | Exception]]
+    ) -> Callable[[Any, Sequence[Call]], Sequence[R | Exception]]:
+        """Name the method that answers many calls of this verb, by keyword, in one go."""
         self.many = many
         return many
 

@@ -272,37 +272,37 @@ drafts = st.builds(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(drafts, max_size=8))
-def test_sending_many_is_sending_each(calls: list[Draft]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(["planner", "scout"]), drafts), max_size=8))
+def test_sending_many_is_sending_each(calls: list[tuple[str, Draft]]) -> None:
     assert _all_at_once(calls) == _one_by_one(calls)
 
 
-def _all_at_once(calls: list[Draft]) -> object:
-    project, session = _scene()
+def _all_at_once(calls: list[tuple[str, Draft]]) -> object:
+    project, sessions = _scene()
     with project.store.write() as tx:
-        tx.me = identify(tx, session)
-        answers = Sender(tx).send_each(calls)
+        callers = {name: identify(tx, session) for name, session in sessions.items()}
+        answers = Sender(tx).send_each([(callers[name], draft) for name, draft in calls])
     return [_plain(answer) for answer in answers], _rows(project)
 
 
-def _one_by_one(calls: list[Draft]) -> object:
-    project, session = _scene()
-    hub, answers = project.as_session(session), []
-    for call in calls:
+def _one_by_one(calls: list[tuple[str, Draft]]) -> object:
+    project, sessions = _scene()
+    hubs, answers = {name: project.as_session(session) for name, session in sessions.items()}, []
+    for name, draft in calls:
         try:
-            answers.append(_plain(hub.messages.send_batch([call])[0]))
+            answers.append(_plain(hubs[name].messages.send_batch([draft])[0]))
         except RoostError as error:
             answers.append(_plain(error))
     return answers, _rows(project)
 
 
-def _scene() -> tuple[Project, str]:
+def _scene() -> tuple[Project, dict[str, str]]:
     project = connect(":memory:", clock=ManualClock())
     for name in ("builder", "tester"):
         project.system().agents.add(name)
-    planner = project.joined("planner")
+    planner, scout = project.joined("planner"), project.joined("scout")
     planner.channels.create("build")
-    return project, planner.sessions.me().session
+    return project, {"planner": planner.sessions.me().session, "scout": scout.sessions.me().session}
 
 
 def _plain(answer: object) -> object:
@@ -318,6 +318,6 @@ def _rows(project: Project) -> object:
             list(ask("SELECT number, type, priority, body, recipients, channel FROM message ORDER BY number")),
             list(ask("SELECT number, state, hold, size, rank FROM delivery ORDER BY number, state")),
             list(ask("SELECT a.name, waiting, bytes FROM mailbox m JOIN agent a ON a.id = m.agent ORDER BY 1")),
-            list(ask("SELECT spent FROM quota")),
+            list(ask("SELECT a.name, spent FROM quota q JOIN agent a ON a.id = q.agent ORDER BY 1")),
             list(ask("SELECT count(*) FROM event WHERE kind = 'message.sent'")),
         ]

@@ -23,6 +23,7 @@ from roost.messages.kinds import wakes
 from roost.messages.model import Draft, Message, Sent
 from roost.messages.signature import Key, body_hash, derive_key, letter_of, sign
 from roost.operations.steps import take_step
+from roost.sessions.model import Me
 from roost.stores.base import Tx
 
 KEY_LIVES_MS = 7 * 24 * 3_600_000
@@ -44,13 +45,13 @@ class Desk(msgspec.Struct):
 
 
 class Sender:
-    """Stores messages of the transaction's caller."""
+    """Stores messages of the transaction's caller, or of several callers in one transaction."""
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
-        self._key: Key | None = None
-        self._spent: quota.Spent | None = None
-        self._groups: dict[tuple[str, ...], Recipients] = {}
+        self._keys: dict[str, Key] = {}
+        self._spent: dict[str, quota.Spent] = {}
+        self._groups: dict[tuple[str, tuple[str, ...]], Recipients] = {}
         self._desks: dict[str, Desk] = {}
         self._messages: list[Message] = []
         self._deliveries: list[Delivery] = []
@@ -67,15 +68,18 @@ class Sender:
         self._write()
         return sent
 
-    def send_each(self, drafts: Sequence[Draft]) -> list[Sent | Exception]:
-        """Store messages in their order; one that is refused leaves nothing behind and has its error as the answer."""
-        answers: list[Sent | Exception] = []
-        for draft in drafts:
+    def send_each(self, drafts: Sequence[tuple[Me, Draft]]) -> list[Sent | Exception]:
+        """Store messages of their senders in this order; one that is refused leaves nothing behind and has its error as
+        the answer."""
+        before, answers = self.tx.me, list[Sent | Exception]()
+        for me, draft in drafts:
+            self.tx.me = me
             try:
                 answers.append(self._add_alone(draft))
             except RoostError as error:
                 answers.append(error)
         self._write()
+        self.tx.me = before
         return answers
 
     # --- one message --------------------------------------------------------------------------------------------------
@@ -105,7 +109,8 @@ class Sender:
         spent = self._charged(len(recipients.agents))
         if draft.operation:
             take_step(self.tx, draft.operation, [agent.id for agent in recipients.agents])
-        self._spent = spent
+        if spent:
+            self._spent[self.tx.me.agent] = spent
         message = self._message(checked, recipients)
         self._messages.append(message)
         self._deliveries += self._deliver(message, desks)
@@ -128,10 +133,10 @@ class Sender:
         return msgspec.structs.replace(_sent(known, names), duplicate=True)
 
     def _recipients(self, draft: Draft) -> Recipients:
-        known = self._groups.get(draft.to)
+        group = self.tx.me.agent, draft.to
+        known = self._groups.get(group)
         if known is None:
-            known = recipients_of(self.tx, draft)
-            self._groups[draft.to] = known
+            known = self._groups[group] = recipients_of(self.tx, draft)
         return known
 
     def _charged(self, cost: int) -> quota.Spent:
@@ -139,9 +144,10 @@ class Sender:
         if me.kind == "system":
             return ()
         limit = quota.limit_of(me.kind, agent=limits.rate_agent, human=limits.rate_human)
-        if self._spent is None:
-            self._spent = _decode_spent(self.tx.value("messages.spent", agent=me.agent))
-        outcome = quota.charge(self._spent, cost=cost, limit=limit, now=self.tx.now)
+        spent = self._spent.get(me.agent)
+        if spent is None:
+            spent = _decode_spent(self.tx.value("messages.spent", agent=me.agent))
+        outcome = quota.charge(spent, cost=cost, limit=limit, now=self.tx.now)
         if isinstance(outcome, quota.Passed):
             return outcome.spent
         wait = outcome.retry_after(self.tx.now)
@@ -198,10 +204,15 @@ class Sender:
             wall=tx.wall,
             **fields,
         )
-        if self._key is None:
-            self._key = derive_key(tx.secret, project=tx.project, sender=me.agent, version=me.key_version)
-        letter = letter_of(unsigned, project=tx.project, recipients=ids)
-        return msgspec.structs.replace(unsigned, key_id=self._key.id, signature=sign(self._key, letter))
+        letter, key = letter_of(unsigned, project=tx.project, recipients=ids), self._key_of(me)
+        return msgspec.structs.replace(unsigned, key_id=key.id, signature=sign(key, letter))
+
+    def _key_of(self, me: Me) -> Key:
+        key = self._keys.get(me.agent)
+        if key is None:
+            key = derive_key(self.tx.secret, project=self.tx.project, sender=me.agent, version=me.key_version)
+            self._keys[me.agent] = key
+        return key
 
     def _deliver(self, message: Message, desks: Sequence[Desk]) -> list[Delivery]:
         size = len(message.body.encode())
@@ -254,7 +265,7 @@ class Sender:
 
     def _forget(self) -> None:
         """Look everything up again: it was read inside a savepoint that is undone."""
-        self._spent = None
+        self._spent.clear()
         self._groups.clear()
         self._desks.clear()
 
@@ -273,8 +284,8 @@ class Sender:
                 tx.run("deliveries.mailbox_add", agent=desk.id, count=desk.added, bytes=desk.added_bytes)
                 desk.waiting, desk.bytes = desk.waiting + desk.added, desk.bytes + desk.added_bytes
                 desk.added = desk.added_bytes = 0
-        if self._spent:
-            tx.run("messages.spend", agent=tx.me.agent, spent=msgspec.json.encode(self._spent).decode())
+        for agent, spent in self._spent.items():
+            tx.run("messages.spend", agent=agent, spent=msgspec.json.encode(spent).decode())
         self._messages, self._deliveries = [], []
 
 

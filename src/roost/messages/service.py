@@ -17,7 +17,7 @@ from roost.messages.model import Draft, Item, Message, Page, Reaction, Sent
 from roost.messages.rules import check_reaction
 from roost.messages.search import SEARCH_SECONDS_MAX, Found, Match, index_more, quoted
 from roost.sessions.service import Sessions
-from roost.verbs import M, Service, Sync, query, stream, verb, waiting
+from roost.verbs import Call, M, Service, Sync, query, stream, verb, waiting
 
 if TYPE_CHECKING:
     from roost.messages.sending import Sender
@@ -63,15 +63,15 @@ class Messages(Service[M]):
         IdempotencyMismatch, TooManyRecipients and the errors of each field; whatever is raised, nothing was sent.
         """
         return self._send_one(
-            Draft(
-                to=(to,) if isinstance(to, str) else tuple(to),
+            _draft(
+                to=to,
                 text=text,
                 subject=subject,
                 type=type,
                 severity=severity,
                 priority=priority,
-                tags=_tags(tags),
-                depends_on=tuple(depends_on),
+                tags=tags,
+                depends_on=depends_on,
                 expires_in=expires_in,
                 not_before=not_before,
                 requires_ack=requires_ack,
@@ -83,10 +83,10 @@ class Messages(Service[M]):
         )
 
     @send.bulk
-    def send_many(self, drafts: Sequence[Draft]) -> Sequence[Sent | Exception]:
-        """Answer many sends of the caller in one transaction: each stored or refused by itself, as if sent one by
+    def send_many(self, calls: Sequence[Call]) -> Sequence[Sent | Exception]:
+        """Answer many sends, of many callers, in one transaction: each stored or refused by itself, as if sent one by
         one."""
-        return _sender(self.tx).send_each(drafts)
+        return _sender(self.tx).send_each([(call.me, _draft(**call.kwargs)) for call in calls])
 
     @verb
     def send_batch(self, drafts: Sequence[Draft]) -> tuple[Sent, ...]:
@@ -323,6 +323,10 @@ class Messages(Service[M]):
 
     def _seq(self) -> int:
         return int(self.tx.value("history.head_seq"))
+
+
+def _draft(*, to: str | Sequence[str], tags: Sequence[str] = (), depends_on: Sequence[str] = (), **rest: Any) -> Draft:
+    return Draft(to=(to,) if isinstance(to, str) else tuple(to), tags=_tags(tags), depends_on=tuple(depends_on), **rest)
 
 
 def _sender(tx: Tx) -> Sender:

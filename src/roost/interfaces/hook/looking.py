@@ -20,8 +20,13 @@ UNREAD_BYTES_MAX = 1_000_000
 """So far a transcript may grow before a turn without open offers reads on in it, to remember a nearer place."""
 
 
-def surroundings(project: Project, client: Client, event: ClientEvent) -> tuple[Surroundings, bool]:
-    """Look at everything around an event that the verb needs to know; say too whether its session is known."""
+def surroundings(
+    project: Project, client: Client, event: ClientEvent, *, parent: int, agent_wanted: str
+) -> tuple[Surroundings, bool]:
+    """Look at everything around an event that the verb needs to know; say too whether its session is known.
+
+    `parent` is the process that started the hook, `agent_wanted` its ROOST_AGENT.
+    """
     tree = worktree_of(event.cwd)
     looks_at_files = event.kind == "tool_after" and (event.may_write or event.paths)
     watch = project.system().turns.watch(
@@ -29,10 +34,10 @@ def surroundings(project: Project, client: Client, event: ClientEvent) -> tuple[
     )
     verdicts, offset = read_proofs(client, event.transcript or watch.transcript, watch)
     around = Surroundings(
-        client_pid=_client_pid(event),
+        client_pid=event.client_pid or client_above(parent),  # one that does not say so: the first that is no shell
         worktree=tree.top,
         linked_name=tree.linked_name,
-        agent_wanted=os.environ.get("ROOST_AGENT", ""),
+        agent_wanted=agent_wanted,
         verdicts=verdicts,
         transcript_offset=offset,
         git=_git(event),
@@ -90,11 +95,6 @@ def _digest(content: bytes) -> str:
     from hashlib import blake2b
 
     return blake2b(content, digest_size=16).hexdigest()
-
-
-def _client_pid(event: ClientEvent) -> int:
-    """The client says who it is; one that does not is the first above us that is no shell."""
-    return event.client_pid or client_above(os.getppid())
 
 
 def _git(event: ClientEvent) -> GitFacts:

@@ -11,6 +11,11 @@ import sys
 import time
 
 BUDGET_SECONDS = 0.4
+DAEMON_SECONDS = 0.25
+"""After so long without the daemon's answer the rest of the budget is for this process."""
+DAEMON_LONG_SECONDS = 1.5
+"""The same for events that also look at the repository."""
+LONG = (b"SessionStart", b"PreCompact")
 LOOK_EVERY_SECONDS = 30
 STDIN_BYTES_MAX = 16 * 1024 * 1024
 QUIET = {
@@ -122,10 +127,34 @@ def exists(path: str) -> bool:
 
 
 def _turn(place: str, client: str, bell: str, raw: bytes, began: float) -> int:
+    if daemon_wanted():
+        answer = _forwarded(place, client, bell, raw)
+        if answer is not None:
+            for stream, text in ((1, answer[1]), (2, answer[2])):
+                while text:
+                    text = text[posix.write(stream, text) :]
+            return answer[0]
     library()
     from roost.interfaces.hook.turn import turn
 
     return turn(place, client, bell, raw, began=began)
+
+
+def daemon_wanted() -> bool:
+    """Say whether a daemon may take the turn."""
+    wanted: bool = posix.environ.get(b"ROOST_DAEMON", b"auto") != b"off"
+    return wanted
+
+
+def _forwarded(place: str, client: str, bell: str, raw: bytes) -> "tuple[int, bytes, bytes] | None":
+    if not exists(f"{place}/socket"):
+        return None
+    sys.path.insert(0, __file__.rsplit("/", 1)[0])
+    import forward  # type: ignore[import-not-found]  # beside this file, so that no package is imported
+
+    seconds = DAEMON_LONG_SECONDS if field(raw, b"hook_event_name") in LONG else DAEMON_SECONDS
+    found: tuple[int, bytes, bytes] | None = forward.forward(place, client, bell, raw, seconds)
+    return found
 
 
 def _waiter(place: str, client: str, bell: str, raw: bytes) -> int:

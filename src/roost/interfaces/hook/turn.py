@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -80,47 +80,71 @@ class Turn:
         if self.bell and (self._rang or isinstance(error, OutOfTime)):
             bells_of(self.place).ring([self.bell])
         complain(self.place, error, event=self.event.name, session=self.event.client_session)
-        return _unchecked(self.client, self.event)
+        return unchecked(self.client, self.event)
 
     def _taken(self) -> Output:
         if self.bell:
             self._rang = bells_of(self.place).take_down(self.bell)  # before looking, so that one rung meanwhile stays
         project = open_project(self.place)
         try:
-            around, is_known = surroundings(project, self.client, self.event)
-            key, key_hash = ("", b"") if is_known and self.event.kind != "start" else keyfiles.new_key()
-            taken = project.system().turns.take(self.event, around, key_hash=key_hash)
+            return taken(
+                self.place,
+                self.client,
+                self.event,
+                project,
+                project.system().turns.take,
+                parent=os.getppid(),
+                agent_wanted=os.environ.get("ROOST_AGENT", ""),
+            )
         finally:
             project.close()
-        self._leave_signs(taken, key)
-        return self.client.answer(self.event, taken.reply)
 
-    def _leave_signs(self, taken: Taken, key: str) -> None:
-        """Leave the files that go with a turn. None of them is worth an answer that is on its way."""
-        try:
-            if taken.old_bell:
-                _sweep(self.place, taken.old_bell)
-            if taken.is_over:
-                keyfiles.drop(f"{self.place}/sessions", taken.session)
-            elif taken.bell:
-                self._show_signs(taken)
-            if taken.joined and key:
-                keyfiles.write(f"{self.place}/sessions", taken.session, key)
-            if taken.reply.env and self.event.env_file:
-                _export(self.event.env_file, {**taken.reply.env, "ROOST_DIR": self.place})
-        except OSError as error:
-            complain(self.place, error, event=self.event.name, session=self.event.client_session)
 
-    def _show_signs(self, taken: Taken) -> None:
-        beat(self.place, taken.bell, (taken.mark or "none").encode())
-        if taken.more:
-            bells_of(self.place).ring([taken.bell])
-        path = f"{self.place}/looks/{taken.bell}"
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(file, b"watch" if taken.watches else b"")
-        finally:
-            os.close(file)
+def taken(
+    place: str,
+    client: Client,
+    event: ClientEvent,
+    project: Project,
+    take: Callable[..., Taken],
+    *,
+    parent: int,
+    agent_wanted: str,
+) -> Output:
+    """Look around an event, take the turn by the verb `take`, leave the files that go with it, and say the answer."""
+    around, is_known = surroundings(project, client, event, parent=parent, agent_wanted=agent_wanted)
+    key, key_hash = ("", b"") if is_known and event.kind != "start" else keyfiles.new_key()
+    found = take(event, around, key_hash=key_hash)
+    _leave_signs(place, event, found, key)
+    return client.answer(event, found.reply)
+
+
+def _leave_signs(place: str, event: ClientEvent, taken: Taken, key: str) -> None:
+    """Leave the files that go with a turn. None of them is worth an answer that is on its way."""
+    try:
+        if taken.old_bell:
+            _sweep(place, taken.old_bell)
+        if taken.is_over:
+            keyfiles.drop(f"{place}/sessions", taken.session)
+        elif taken.bell:
+            _show_signs(place, taken)
+        if taken.joined and key:
+            keyfiles.write(f"{place}/sessions", taken.session, key)
+        if taken.reply.env and event.env_file:
+            _export(event.env_file, {**taken.reply.env, "ROOST_DIR": place})
+    except OSError as error:
+        complain(place, error, event=event.name, session=event.client_session)
+
+
+def _show_signs(place: str, taken: Taken) -> None:
+    beat(place, taken.bell, (taken.mark or "none").encode())
+    if taken.more:
+        bells_of(place).ring([taken.bell])
+    path = f"{place}/looks/{taken.bell}"
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, b"watch" if taken.watches else b"")
+    finally:
+        os.close(file)
 
 
 def turn(
@@ -145,7 +169,8 @@ def open_project(place: str) -> Project:
     return connect(place, gate_seconds=GATE_SECONDS)
 
 
-def _unchecked(client: Client, event: ClientEvent) -> Output:
+def unchecked(client: Client, event: ClientEvent) -> Output:
+    """Return what a client is told of an event that could not be taken: for an edit, that nobody checked it."""
     from roost.turns.shell import rewrites
 
     if event.kind == "tool_before" and (event.paths or rewrites(event.command, event.cwd)):

@@ -40,8 +40,17 @@ class Gate:
             self._threads.release()
             raise self._busy()
 
+    def try_enter(self) -> bool:
+        """Take the gate if it is open now; never waits."""
+        if not self._threads.acquire(blocking=False):
+            return False
+        if self._file < 0 or self._try():
+            return True
+        self._threads.release()
+        return False
+
     def leave(self) -> None:
-        """Let the next one in."""
+        """Let the next one in; any thread may, for the one that entered."""
         if self._file >= 0:
             fcntl.flock(self._file, fcntl.LOCK_UN)
         self._threads.release()

@@ -55,9 +55,10 @@ class SqliteTx:
         self.head: bytes
         self._duties_at: int
         self.oldest_writer: int
-        self._messages: int
-        self.store_epoch, self._duties_at, self.oldest_writer, self.project, self.seq, self.head, self._messages = row
+        self.messages: int
+        self.store_epoch, self._duties_at, self.oldest_writer, self.project, self.seq, self.head, self.messages = row
         self.recorded = False
+        self._changes_before = connection.total_changes()
         self._until = until
         self.hurry = hurry
         self._events: list[tuple[Any, ...]] = []
@@ -127,8 +128,8 @@ class SqliteTx:
         return self.seq
 
     def number_message(self) -> int:
-        self._messages += 1
-        return self._messages
+        self.messages += 1
+        return self.messages
 
     def ring(self, bell: str) -> None:
         if bell not in self.rung:
@@ -136,14 +137,14 @@ class SqliteTx:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        before = len(self._events), self.seq, self.head, self._messages, list(self.rung)
+        before = len(self._events), self.seq, self.head, self.messages, list(self.rung)
         self._connection.execute("SAVEPOINT call")
         try:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK TO call; RELEASE call")
             del self._events[before[0] :]
-            _, self.seq, self.head, self._messages, self.rung = before
+            _, self.seq, self.head, self.messages, self.rung = before
             raise
         self._connection.execute("RELEASE call")
 
@@ -162,6 +163,11 @@ class SqliteTx:
         """Store clock, ms, of the next look at what is due."""
         return self._duties_at
 
+    @property
+    def has_changes(self) -> bool:
+        """Say whether there is anything to commit so far."""
+        return bool(self._events) or self._connection.total_changes() != self._changes_before
+
     def finish(self) -> bool:
         """Write the log's new events; return whether there were any."""
         if not self._events:
@@ -169,7 +175,7 @@ class SqliteTx:
         self._connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._events)
         self._connection.execute(
             "UPDATE project SET seq = ?, head = ?, messages = ? WHERE id = ?",
-            (self.seq, self.head, self._messages, self.project),
+            (self.seq, self.head, self.messages, self.project),
         )
         self._events = []
         self.recorded = True

@@ -1,0 +1,70 @@
+"""Answers that are kept, so that a call which is repeated after a lost connection is not done twice.
+
+They are committed with what they tell of: a daemon that starts after a crash knows them too.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+
+from roost.stores.base import Tx
+
+KEPT_MS = 10 * 60 * 1_000
+"""An answer is kept for 10 minutes, or until its caller says that it has it."""
+KEPT_BYTES_MAX = 64 * 1024 * 1024
+"""Beyond this the answers of the callers that have been silent longest go first."""
+
+_Row = tuple[str, int, bytes]
+_rows = msgspec.msgpack.Decoder(list[_Row])
+
+
+class Answers:
+    """The answers of each caller by request."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, dict[int, bytes]] = OrderedDict()
+        self._bytes = 0
+
+    def load(self, tx: Tx) -> None:
+        """Take over what an earlier daemon answered in the last 10 minutes."""
+        for row in tx.all(_Blob, "daemon.kept", since=tx.now - KEPT_MS):
+            for caller, request, body in _rows.decode(row.answers):
+                self.put(caller, request, body)
+
+    def get(self, caller: str, request: int) -> bytes | None:
+        """Return the answer that a request got already."""
+        return self._kept.get(caller, {}).get(request)
+
+    def put(self, caller: str, request: int, body: bytes) -> None:
+        """Keep the body of one answer."""
+        self._kept.setdefault(caller, {})[request] = body
+        self._kept.move_to_end(caller)
+        self._bytes += len(body)
+        while self._bytes > KEPT_BYTES_MAX:
+            self._drop(next(iter(self._kept)))
+
+    def done(self, caller: str, until: int) -> None:
+        """Forget what a caller has: every answer up to this request."""
+        kept = self._kept.get(caller)
+        if kept is None:
+            return
+        for request in [one for one in kept if one <= until]:
+            self._bytes -= len(kept.pop(request))
+        if not kept:
+            del self._kept[caller]
+
+    def _drop(self, caller: str) -> None:
+        self._bytes -= sum(len(body) for body in self._kept.pop(caller).values())
+
+
+def keep(tx: Tx, rows: Iterable[_Row]) -> None:
+    """Write answers down, in the transaction that they answer for."""
+    packed = msgspec.msgpack.encode(list(rows))
+    tx.run("daemon.keep", now=tx.now, answers=packed)
+
+
+class _Blob(msgspec.Struct, frozen=True):
+    answers: bytes

@@ -1,0 +1,146 @@
+"""The door for HTTP, WebSocket, SSE and MCP: tokens become sessions, calls go to the core. See interfaces.door."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from roost.agents.service import Agents
+from roost.daemon.core import hub_of
+from roost.daemon.entering import enter_by_token
+from roost.daemon.feed import Events
+from roost.errors import Forbidden, SlowReader, WhoAreYou
+from roost.history.service import History
+from roost.interfaces.door import Entrant, Filter, Told
+from roost.interfaces.wire.table import Op
+from roost.verbs import Async, InTx, Sync
+
+if TYPE_CHECKING:
+    from roost.daemon.core import Core
+    from roost.daemon.news import News
+    from roost.hub import Hub
+
+KNOWN_SECONDS = 0.5
+"""How long a token that was good is taken for good: half of the second within which a revoked one must be refused."""
+KNOWN_MAX = 10_000
+
+
+class DaemonDoor:
+    """See `interfaces.door.Door`."""
+
+    def __init__(self, core: Core, facts: Callable[[], dict[str, Any]]) -> None:
+        self._core = core
+        self._facts = facts
+        self._known: dict[str, tuple[float, Entrant]] = {}
+        self._checked: dict[str, float] = {}
+
+    async def enter(self, token: str, *, address: str) -> Entrant:
+        known = self._known.get(token)
+        if known is not None and time.monotonic() - known[0] < KNOWN_SECONDS:
+            return known[1]
+        entrant = await enter_by_token(self._core, token, address=address)
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[token] = time.monotonic(), entrant
+        return entrant
+
+    async def still(self, entrant: Entrant) -> None:
+        if not entrant.token or time.monotonic() - self._checked.get(entrant.token, -1.0) < KNOWN_SECONDS:
+            return
+        if len(self._checked) >= KNOWN_MAX:
+            self._checked.clear()
+        from roost.tokens.service import Tokens
+
+        if not await self._core.call("", Tokens.valid, Tokens, (entrant.token,), {}):
+            raise WhoAreYou("this token is not valid any more", hint="get a new one: `roost token create`")
+        self._core.me(entrant.session)
+        self._checked[entrant.token] = time.monotonic()
+
+    def hub(self, entrant: Entrant) -> Hub[Async]:
+        def allow(service: type, verb: Any) -> None:
+            check_scope(entrant, service.__module__.split(".")[1], verb.name, getattr(verb, "mode", "stream"))
+
+        return hub_of(self._core, entrant.session, allow)
+
+    def subscribe(self, entrant: Entrant, wanted: Filter, cursor: str | None) -> DoorSubscription:
+        check_scope(entrant, "history", "follow", "stream")
+        return DoorSubscription(self._core, entrant, wanted, cursor)
+
+    def status(self) -> dict[str, Any]:
+        return self._facts()
+
+
+class DoorSubscription:
+    """See `interfaces.door.Subscription`."""
+
+    def __init__(self, core: Core, entrant: Entrant, wanted: Filter, cursor: str | None) -> None:
+        me = core.me(entrant.session)
+        with core.reading() as tx:
+            tx.me = me
+            history = History[Sync](InTx(tx))
+            start = history.head().cursor if cursor is None else cursor
+            history.since(start, kinds=wanted.kinds, limit=1)  # raises what is wrong with it
+            recipient = Agents[Sync](InTx(tx)).get(wanted.recipient).id if wanted.recipient else ""
+        self._news = asyncio.Event()
+
+        def shown(news: News) -> Told:
+            return Told(event=news.event, message=news.message if news.is_open_to(me) else None)
+
+        fits = _fitting(wanted, recipient)
+        self._source = Events(start, kinds=wanted.kinds, fits=fits, shown=shown)
+        self._place = core.feed.open(self._source, self._news.set)
+
+    @property
+    def cursor(self) -> str:
+        return self._source.cursor
+
+    async def next(self, seconds: float) -> Sequence[Told]:
+        self._news.clear()
+        found: list[Told] = self._place.take()
+        if self._place.fell_behind:
+            raise SlowReader("this reader fell behind", hint="go on from the cursor", cursor=self.cursor)
+        if not found:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+            except TimeoutError:
+                return ()
+            found = self._place.take()
+        return found
+
+    def close(self) -> None:
+        self._place.close()
+
+
+def check_scope(entrant: Entrant, service: str, verb: str, mode: str) -> None:
+    """Raise Forbidden where an entrant's token does not allow a verb; one without a token came by its own session."""
+    if not entrant.token:
+        return
+    from roost.tokens.rules import scope_of
+
+    scope = scope_of(service, verb, mode)
+    if scope not in entrant.scopes:
+        raise Forbidden(f"this token may not {service}.{verb}", hint=f"it needs the scope {scope}", scope=scope)
+
+
+def allow_by_wire(entrant: Entrant, found: Op) -> None:
+    """Refuse by wire what a token does not allow."""
+    service, _, verb = found.name.partition(".")
+    check_scope(entrant, service, verb, found.mode)
+
+
+def _fitting(wanted: Filter, recipient: str) -> Callable[[News], bool]:
+    channel = wanted.channel.removeprefix("#")
+
+    def fits(news: News) -> bool:
+        message = news.message
+        return (
+            (not recipient or recipient in news.to)
+            and (not channel or (message is not None and message.channel == channel))
+            and (not wanted.type or wanted.type in (news.event.kind, message.type if message else ""))
+            and (not wanted.task or news.event.data.get("task") == wanted.task)
+        )
+
+    return fits

@@ -1,0 +1,241 @@
+"""The feed: each new event is read once, and told to every reader that stands at the end of the log.
+
+A reader that is behind reads pages of its own from the store until it has caught up. One that stops reading costs
+nothing but its queue: past QUEUE_MAX it is behind again. So no reader misses or repeats anything, and none is waited
+for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from roost.daemon.news import News, news_of
+from roost.history.model import Event
+from roost.history.rules import START, cursor
+from roost.history.service import History
+from roost.messages.model import Message
+from roost.sessions.model import SYSTEM, Me
+from roost.verbs import InTx, Sync
+
+if TYPE_CHECKING:
+    from roost.stores.sqlite.tx import SqliteTx
+
+QUEUE_MAX = 1_000
+"""What waits for one reader; beyond it the reader goes back to reading the store."""
+PAGE = 200
+CHUNK = 500
+
+Reads = Callable[[], AbstractContextManager["SqliteTx"]]
+
+
+class Source(Protocol):
+    """What one reader wants, and how far it has read."""
+
+    def page(self, tx: SqliteTx) -> tuple[list[Any], bool]:
+        """Read on from the store: items, and whether the end is reached."""
+        ...
+
+    def take(self, news: News) -> Any:
+        """Return what this reader gets of an event, or None; it has passed the event either way."""
+        ...
+
+
+class Place:
+    """One reader's place in the log. `wake` is called when there is something to take after there was nothing."""
+
+    __slots__ = ("_feed", "_queue", "fell_behind", "source", "wake")
+
+    def __init__(self, feed: Feed, source: Source, wake: Callable[[], None]) -> None:
+        self._feed = feed
+        self.source = source
+        self.wake = wake
+        self._queue: deque[Any] | None = None
+        self.fell_behind = False
+
+    def take(self) -> list[Any]:
+        """Return what is there, oldest first; () at the end of the log. Raises what reading the log raises."""
+        while self._queue is None:
+            items, at_end = self._feed.catch_up(self)
+            if at_end:
+                self._queue = deque()
+            if items:
+                return items
+        items = list(self._queue)
+        self._queue.clear()
+        return items
+
+    def tell(self, news: News) -> None:
+        """Queue what this reader gets of an event."""
+        item = self.source.take(news)
+        if item is None or self._queue is None:
+            return
+        if len(self._queue) >= QUEUE_MAX:
+            self.fell_behind = True
+            self._feed.leave(self)
+            self._queue = None
+            return
+        self._queue.append(item)
+        if len(self._queue) == 1:
+            self.wake()
+
+    def close(self) -> None:
+        """Give the place up."""
+        self._feed.leave(self)
+
+
+class Feed:
+    """Tells readers at the end of the log of each new event."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._live: set[Place] = set()
+        self._seq = 0
+        self.told = 0
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def open(self, source: Source, wake: Callable[[], None]) -> Place:
+        """Return a place for a reader, which takes from it until nothing is left, and again when it is woken."""
+        return Place(self, source, wake)
+
+    def leave(self, place: Place) -> None:
+        """Tell a reader nothing more."""
+        self._live.discard(place)
+
+    def catch_up(self, place: Place) -> tuple[list[Any], bool]:
+        """Read a page for a reader that is behind; one that reaches the end is told from now on."""
+        self.advance()
+        with self._reads() as tx:
+            tx.me = SYSTEM
+            items, at_end = place.source.page(tx)
+            if at_end:
+                if not self._live:
+                    self._seq = tx.seq
+                self._live.add(place)
+        return items, at_end
+
+    def advance(self) -> None:
+        """Read what was committed since the last look, and tell it."""
+        while self._live:
+            with self._reads() as tx:
+                tx.me = SYSTEM
+                if tx.seq <= self._seq:
+                    return
+                found = tx.all(
+                    Event,
+                    "history.page",
+                    epoch=tx.store_epoch,
+                    after=self._seq,
+                    until=tx.seq,
+                    kinds=None,
+                    actor=None,
+                    limit=CHUNK,
+                )
+                told = [news_of(tx, event) for event in found]
+                self._seq = found[-1].seq if len(found) == CHUNK else tx.seq
+            for news in told:
+                self.told += 1
+                for place in tuple(self._live):
+                    place.tell(news)
+
+
+class Events:
+    """Follows events: those of some kinds, of one actor, about one object, and whatever else `fits` asks for."""
+
+    def __init__(
+        self,
+        cursor: str,
+        *,
+        kinds: Sequence[str] = (),
+        actor: str = "",
+        actor_id: str = "",
+        object: str = "",
+        object_id: str = "",
+        fits: Callable[[News], bool] = lambda news: True,
+        shown: Callable[[News], Any] = lambda news: news,
+    ) -> None:
+        self.cursor = cursor
+        self._kinds = tuple(kinds)
+        self._actor, self._actor_id = actor, actor_id
+        self._object, self._object_id = object, object_id
+        self._fits = fits
+        self._shown = shown
+        self._seq = 0
+
+    def page(self, tx: SqliteTx) -> tuple[list[Any], bool]:
+        page = History[Sync](InTx(tx)).since(
+            self.cursor, kinds=self._kinds, actor=self._actor, object=self._object, limit=PAGE
+        )
+        found = [news_of(tx, event) for event in page.events]
+        self.cursor, self._seq = page.cursor, tx.seq
+        return [self._shown(news) for news in found if self._fits(news)], not page.more
+
+    def take(self, news: News) -> Any:
+        event = news.event
+        if event.seq <= self._seq:
+            return None
+        self._seq, self.cursor = event.seq, event.cursor
+        wanted = (
+            (not self._kinds or news.is_of(self._kinds))
+            and (not self._actor or event.actor == self._actor_id)
+            and (not self._object or event.object == self._object_id)
+        )
+        return self._shown(news) if wanted and self._fits(news) else None
+
+
+class Conversation:
+    """Follows messages behind a number: of a channel, with an agent, as far as the reader may see them."""
+
+    def __init__(
+        self, me: Me, *, after: int, channel: str, agent: str, agent_id: str, shown: Callable[[News], Any]
+    ) -> None:
+        self._me = me
+        self._number = after
+        self._channel = channel
+        self._agent, self._agent_id = agent, agent_id
+        self._shown = shown
+
+    def page(self, tx: SqliteTx) -> tuple[list[Any], bool]:
+        from roost.messages.service import Messages
+
+        tx.me = self._me
+        found = Messages[Sync](InTx(tx)).log(after=self._number, limit=PAGE, channel=self._channel, agent=self._agent)
+        if found:
+            self._number = found[-1].number
+        at_end = len(found) < PAGE
+        return [self._shown(_spoken(message)) for message in found], at_end
+
+    def take(self, news: News) -> Any:
+        message = news.message
+        if message is None or message.number <= self._number:
+            return None
+        self._number = message.number
+        wanted = (
+            (not self._channel or message.channel == self._channel)
+            and (not self._agent or self._agent_id == message.sender or self._agent_id in news.to)
+            and news.is_open_to(self._me)
+        )
+        return self._shown(news) if wanted else None
+
+
+_NOWHERE = Event(seq=0, at=0, wall=0, kind="message.sent", actor="", session="", object="")
+
+
+def _spoken(message: Message) -> News:
+    return News(_NOWHERE, message, frozenset())
+
+
+def start_cursor(epoch: int) -> str:
+    """Return the cursor before the first event."""
+    return str(cursor(epoch, 0, START))
+
+
+def packed(value: Any) -> bytes:
+    """Return a value as it travels."""
+    return msgspec.msgpack.encode(value)

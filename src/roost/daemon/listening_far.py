@@ -1,0 +1,49 @@
+"""The doors that programs on the network knock on: HTTP where the extra `server` is installed, and TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from roost.daemon.places import HTTP, Run
+from roost.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from roost.config import Daemon as Settings
+    from roost.daemon.door import DaemonDoor
+    from roost.daemon.native import Doors
+
+log = logging.getLogger("roost.daemon")
+
+
+async def open_http(door: DaemonDoor, settings: Settings, run: Run, folder: str) -> tuple[Any, Run]:
+    """Serve HTTP if it is wanted and installed; return what stops it, and where it listens."""
+    if not settings.http or find_spec("uvicorn") is None or find_spec("roost.interfaces.http") is None:
+        return None, run
+    from roost.interfaces.http.serve import serve
+
+    unix_path = os.path.join(folder, HTTP)
+    served = await serve(door, settings, unix_path=unix_path)
+    return served, msgspec.structs.replace(run, http_socket=unix_path, host=settings.host, port=served.port)
+
+
+async def open_tls(doors: Doors, settings: Settings, run: Run) -> tuple[asyncio.Server | None, Run]:
+    """Serve the native protocol over TLS if a port for it is configured. Raises InvalidInput without a certificate."""
+    if not settings.tls_port:
+        return None, run
+    if not settings.certificate or not settings.private_key:
+        raise InvalidInput(
+            "daemon.tls_port needs a certificate", hint="set daemon.certificate and daemon.private_key in roost.toml"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(settings.certificate, settings.private_key)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(doors.connection, settings.host, settings.tls_port, ssl=context)
+    return server, msgspec.structs.replace(run, tls_port=settings.tls_port)

@@ -1,0 +1,371 @@
+"""The native door: frames from a Unix socket, or TLS, become calls; many at a time on one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from roost.daemon.entering import enter, is_ours
+from roost.daemon.job import Job
+from roost.errors import InvalidInput, LimitReached, NotAllowed, RoostError
+from roost.interfaces.wire import frames
+from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, ITEM, MORE, STOP, Frames, Hello, Request
+from roost.interfaces.wire.table import Op, op
+from roost.interfaces.wire.trouble import body_of
+from roost.runtimes.host import LocalHost
+
+if TYPE_CHECKING:
+    from roost.daemon.core import Core
+    from roost.daemon.feed import Place
+    from roost.daemon.listening import Listener
+    from roost.interfaces.door import Entrant
+    from roost.messages.model import Page
+
+IN_FLIGHT_MAX = 2_048
+"""Calls of one connection that may be unanswered; beyond it nothing more is read from it."""
+STREAMS_MAX = 64
+HELLO_SECONDS_MAX = 10.0
+CONNECTIONS_MAX = 20_000
+
+Pipe = Callable[["Entrant", asyncio.StreamReader, asyncio.StreamWriter], Any]
+
+
+class Doors:
+    """What every connection shares."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        hook: Callable[[bytes, int], asyncio.Future[bytes]],
+        pipe: Callable[[Hello, int, Connection], bool],
+        allow: Callable[[Entrant, Op], None],
+    ) -> None:
+        self.core = core
+        self.hook = hook
+        self.pipe = pipe
+        self.allow = allow
+        self.connections: set[Connection] = set()
+        self.last_left = time.monotonic()
+
+    def connection(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return Connection(self)
+
+
+class Connection(asyncio.Protocol):
+    """One connection: a hello, then calls and streams; or the one event of a hook."""
+
+    __slots__ = (
+        "_doors", "_frames", "_in_flight", "_is_reading", "_paused", "_streams", "_timer", "caller", "entrant", "peer",
+        "transport",
+    )  # fmt: skip
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._frames = Frames()
+        self._streams: dict[int, Streaming | Callable[[], None]] = {}
+        self._in_flight = 0
+        self._is_reading = True
+        self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.transport: asyncio.Transport
+        self.entrant: Entrant | None = None
+        self.caller = ""
+        self.peer = (0, -1)
+
+    # --- the connection -----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
+        self.transport = transport
+        doors = self._doors
+        if len(doors.connections) >= CONNECTIONS_MAX:
+            transport.abort()
+            return
+        doors.connections.add(self)
+        self.peer = _peer_of(transport)
+        if self.peer[0] and not is_ours(self.peer[1]):
+            transport.abort()
+            return
+        self._timer = doors.core.loop.call_later(HELLO_SECONDS_MAX, transport.abort)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        for stream in tuple(self._streams.values()):
+            stream() if callable(stream) else stream.stop()
+        self._streams.clear()
+        self._doors.connections.discard(self)
+        self._doors.last_left = time.monotonic()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            found = self._frames.feed(data)
+        except RoostError as error:
+            self.say(0, ERROR, body_of(error))
+            self.transport.close()
+            return
+        for body in found:
+            self._take(body)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        for stream in tuple(self._streams.values()):
+            if isinstance(stream, Following):
+                stream.pump()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the peer reads more slowly than it is written to."""
+        return self._paused
+
+    def say(self, id: int, status: int, body: bytes) -> None:
+        """Send one answer, or a stream's next items."""
+        if not self.transport.is_closing():
+            self.transport.write(frames.answer(id, status, body))
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def _take(self, body: bytes) -> None:
+        if body[:1] and body[0] == HOOK and self.entrant is None:
+            self._hooked(body)
+            return
+        try:
+            request = frames.read_request(body)
+        except RoostError as error:
+            self.say(0, ERROR, body_of(error))
+            self.transport.close()
+            return
+        if self.entrant is None:
+            self._hello(request)
+        elif request.op in (MORE, STOP):
+            self._steer(request)
+        else:
+            self._call(request)
+
+    def _call(self, request: Request) -> None:
+        try:
+            found = op(request.op)
+            assert self.entrant is not None
+            self._doors.allow(self.entrant, found)
+            kwargs = found.read_arguments(request.args)
+            if found.mode == "write":
+                self._write(request, found, kwargs)
+            elif found.mode == "read":
+                result = self._doors.core.read(self.entrant.session, found.verb, found.service, (), kwargs)  # type: ignore[arg-type]
+                self.say(request.id, ANSWER, frames.encode(result))
+            elif found.mode == "wait":
+                self._wait(request, found, kwargs)
+            else:
+                self._stream(request, found, kwargs)
+        except Exception as error:
+            self.say(request.id, ERROR, body_of(error))
+
+    def _write(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
+        core, id = self._doors.core, request.id
+        assert self.entrant is not None
+        if request.done:
+            core.answers.done(self.caller, request.done)
+        known = core.answers.get(self.caller, id)
+        if known is not None:
+            self.say(id, ANSWER, known)
+            return
+        job = Job(
+            self.entrant.session,
+            found.verb,  # type: ignore[arg-type]
+            found.service,
+            kwargs,
+            lambda result, error: self._written(job, id, error),
+            request=(self.caller, id),
+            pack=frames.encode,
+        )
+        self._in_flight += 1
+        if self._in_flight >= IN_FLIGHT_MAX and self._is_reading:
+            self._is_reading = False
+            self.transport.pause_reading()
+        core.submit_once(job)
+
+    def _written(self, job: Job, id: int, error: BaseException | None) -> None:
+        self._in_flight -= 1
+        if not self._is_reading and self._in_flight < IN_FLIGHT_MAX // 2:
+            self._is_reading = True
+            self.transport.resume_reading()
+        if error is not None:
+            self.say(id, ERROR, body_of(error))
+        else:
+            assert job.packed is not None
+            self.say(id, ANSWER, job.packed)
+
+    def _wait(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
+        core, id = self._doors.core, request.id
+        assert self.entrant is not None
+
+        def answered(result: Any, error: BaseException | None) -> None:
+            if self._streams.pop(id, None) is None:
+                return
+            body = body_of(error) if error is not None else frames.encode(result)
+            self.say(id, ERROR if error is not None else ANSWER, body)
+
+        self._streams[id] = core.wait(self.entrant.session, found.verb, found.service, kwargs, answered)  # type: ignore[arg-type]
+
+    # --- streams ------------------------------------------------------------------------------------------------------
+
+    def _stream(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
+        if len(self._streams) >= STREAMS_MAX:
+            raise LimitReached(f"{STREAMS_MAX} streams are open on this connection", hint="open another connection")
+        kind = Listening if found.name == "messages.listen" else Following
+        self._streams[request.id] = kind(self, self._doors.core, request.id, found.name, kwargs)
+
+    def _steer(self, request: Request) -> None:
+        stream = self._streams.get(request.id)
+        if request.op == STOP:
+            self._streams.pop(request.id, None)
+            if stream is not None:
+                stream() if callable(stream) else stream.stop()
+        elif isinstance(stream, Listening):
+            stream.more()
+
+    def ended(self, id: int, error: BaseException | None) -> None:
+        """A stream is over: tell why."""
+        if self._streams.pop(id, None) is not None:
+            self.say(id, ERROR if error else END, body_of(error) if error else b"\xc0")
+
+    # --- the beginning ------------------------------------------------------------------------------------------------
+
+    def _hello(self, request: Request) -> None:
+        try:
+            if request.op != HELLO:
+                raise InvalidInput("a connection begins with a hello", hint="see docs/reference/wire.md")
+            hello = msgspec.msgpack.decode(request.args, type=Hello)
+            if hello.version != frames.VERSION:
+                raise InvalidInput(
+                    f"this daemon speaks version {frames.VERSION} of the protocol, the caller {hello.version}",
+                    hint="restart the daemon: `roost down`, then try again",
+                )
+        except (RoostError, msgspec.DecodeError) as error:
+            trouble = error if isinstance(error, RoostError) else InvalidInput(f"this is no hello: {error}")
+            self.say(request.id, ERROR, body_of(trouble))
+            self.transport.close()
+            return
+        self.transport.pause_reading()
+        self._doors.core.spawn(self._greet(request.id, hello))
+
+    async def _greet(self, id: int, hello: Hello) -> None:
+        if hello.pipe and self._doors.pipe(hello, self.peer[0], self):
+            return
+        try:
+            address = "" if self.peer[0] else str(self.transport.get_extra_info("peername"))
+            self.entrant = await enter(self._doors.core, hello, pid=self.peer[0], address=address)
+            me = self._doors.core.me(self.entrant.session)
+        except Exception as error:
+            self.say(id, ERROR, body_of(error))
+            self.transport.close()
+            return
+        if self._timer:
+            self._timer.cancel()
+        self.caller = hello.caller
+        self._frames.bytes_max = frames.FRAME_BYTES_MAX
+        welcome = frames.Welcome(session=me.session, agent=me.agent, name=me.name, kind=me.kind, epoch=me.epoch)
+        self.say(id, ANSWER, frames.encode(welcome))
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _hooked(self, body: bytes) -> None:
+        if not self.peer[0]:
+            self.say(0, ERROR, body_of(NotAllowed("hooks come by the Unix socket only")))
+            self.transport.close()
+            return
+
+        def answered(answer: asyncio.Future[bytes]) -> None:
+            if not self.transport.is_closing():
+                text = b"" if answer.cancelled() or answer.exception() else answer.result()
+                self.transport.write(len(text).to_bytes(4, "big") + text)
+                self.transport.close()
+
+        self._frames.bytes_max = frames.FRAME_BYTES_MAX
+        self._doors.hook(body[1:], parent_of(self.peer[0])).add_done_callback(answered)
+
+
+class Following:
+    """A stream of events or messages: written as they come, as fast as the peer reads."""
+
+    __slots__ = ("_connection", "_id", "_place")
+
+    def __init__(self, connection: Connection, core: Core, id: int, name: str, kwargs: dict[str, Any]) -> None:
+        self._connection = connection
+        self._id = id
+        assert connection.entrant is not None
+        self._place: Place = core.place(connection.entrant.session, name, kwargs, self.pump, packed=True)
+        core.loop.call_soon(self.pump)
+
+    def pump(self) -> None:
+        """Write what is there, until the peer has enough for now."""
+        try:
+            while not self._connection.is_full:
+                items = self._place.take()
+                if not items:
+                    return
+                self._connection.say(self._id, ITEM, frames.array(items))
+        except RoostError as error:
+            self.stop()
+            self._connection.ended(self._id, error)
+
+    def stop(self) -> None:
+        """Tell the peer nothing more."""
+        self._place.close()
+
+
+class Listening:
+    """A session's own mail as a stream; the next page goes out when the peer asks for it, which proves the last."""
+
+    __slots__ = ("_connection", "_core", "_id", "_listener")
+
+    def __init__(self, connection: Connection, core: Core, id: int, name: str, kwargs: dict[str, Any]) -> None:
+        self._connection = connection
+        self._core = core
+        self._id = id
+        assert connection.entrant is not None
+        self._listener: Listener = core.listen(connection.entrant.session, self._tell, **kwargs)
+
+    def more(self) -> None:
+        """The peer has what it was given, and wants more."""
+        self._core.listeners.ask(self._listener)
+
+    def stop(self) -> None:
+        """Give the peer no more mail."""
+        self._core.listeners.remove(self._listener)
+
+    def _tell(self, page: Page | None, error: BaseException | None) -> None:
+        if error is not None or page is None:
+            self.stop()
+            self._connection.ended(self._id, error)
+            return
+        self._connection.say(self._id, ITEM, frames.encode(page.items))
+
+
+def _peer_of(transport: asyncio.Transport) -> tuple[int, int]:
+    """Return (pid, uid) of the process at the other end of a Unix socket; pid 0 for any other socket."""
+    end = transport.get_extra_info("socket")
+    if end is None or end.family != socket.AF_UNIX:
+        return 0, -1
+    pid, uid, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return pid, uid
+
+
+def parent_of(pid: int) -> int:
+    """Return the process above another; itself where that cannot be seen."""
+    found = LocalHost().parents(pid)
+    return found[1].pid if len(found) > 1 else pid

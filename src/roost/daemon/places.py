@@ -1,0 +1,131 @@
+"""Where a daemon lives: its lock, its sockets, and the files that say where they are."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import time
+from typing import Any
+
+import msgspec
+
+from roost.errors import Conflict, UnsafeFolder
+from roost.reach import SOCKET
+
+LOCK, RUN, LOG = "daemon.lock", "run.json", "daemon.log"
+NATIVE, HTTP = "native.sock", "http.sock"
+PATH_BYTES_MAX = 107
+"""sun_path holds 108 bytes with its end (unix(7))."""
+
+
+class Lock:
+    """The daemon's lease on its project: a lock that ends with the process, however it ends."""
+
+    def __init__(self, place: str) -> None:
+        self._path = os.path.join(place, LOCK)
+        self._file = -1
+
+    def take(self) -> bool:
+        """Take the lock, or say that another daemon has it."""
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            self._file = -1
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let another daemon run."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What `run.json` says of a daemon that runs: its process, and where it listens ('' and 0: not there)."""
+
+    pid: int
+    version: str
+    since: float
+    socket: str
+    http_socket: str = ""
+    host: str = ""
+    port: int = 0
+    tls_port: int = 0
+
+
+def sockets(place: str) -> str:
+    """Return the folder for a project's sockets, made for this user alone. Raises UnsafeFolder."""
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if base and os.path.isabs(base) and os.path.isdir(base):
+        root = os.path.join(base, "roost")
+    else:
+        root = os.path.join(tempfile.gettempdir(), f"roost-{os.geteuid()}")
+    folder = os.path.join(root, hashlib.sha256(os.path.realpath(place).encode()).hexdigest()[:16])
+    for made in (root, folder):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(made, 0o700)
+        _refuse_foreign(made)
+    if len(os.path.join(folder, NATIVE).encode()) > PATH_BYTES_MAX:
+        raise UnsafeFolder(f"{folder} is too long for a socket", hint="set XDG_RUNTIME_DIR to a shorter folder")
+    return folder
+
+
+def tell(place: str, run: Run) -> None:
+    """Write down where the daemon listens; `.roost/socket` comes last, and says that it answers."""
+    _write(os.path.join(place, RUN), msgspec.json.encode(run))
+    _write(os.path.join(place, SOCKET), run.socket.encode() + b"\n")
+
+
+def untell(place: str) -> None:
+    """Take away what says where the daemon listens."""
+    for name in (SOCKET, RUN):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(place, name))
+
+
+def told(place: str) -> Run | None:
+    """Return what a daemon wrote down, whether or not it still runs; None where nothing is."""
+    try:
+        with open(os.path.join(place, RUN), "rb") as file:
+            return msgspec.json.decode(file.read(), type=Run)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Return what a person is told of a daemon."""
+    return json.loads(msgspec.json.encode(run)) | {"age_seconds": round(time.time() - run.since)}
+
+
+def refuse_running(place: str) -> None:
+    """Raise Conflict while a daemon runs at this place."""
+    lock = Lock(place)
+    if not lock.take():
+        raise Conflict("a daemon runs for this project", hint="stop it first: `roost down`")
+    lock.release()
+
+
+def _refuse_foreign(folder: str) -> None:
+    facts = os.lstat(folder)
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
+        raise UnsafeFolder(
+            f"{folder} is not a folder of this user alone", hint="remove it, or set XDG_RUNTIME_DIR", path=folder
+        )
+
+
+def _write(path: str, data: bytes) -> None:
+    fresh = f"{path}.{os.getpid()}"
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(file, data)
+    finally:
+        os.close(file)
+    os.replace(fresh, path)

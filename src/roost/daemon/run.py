@@ -1,0 +1,182 @@
+"""The life of a daemon: it takes the lock, opens its doors, serves, and drains when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import roost
+from roost.connect import connect
+from roost.daemon import places
+from roost.daemon.core import Core
+from roost.daemon.door import DaemonDoor, allow_by_wire
+from roost.daemon.hooks import Hooks
+from roost.daemon.native import Connection, Doors
+from roost.errors import RoostError
+
+if TYPE_CHECKING:
+    from roost.interfaces.wire.frames import Hello
+
+DRAIN_SECONDS_MAX = 5.0
+"""From SIGTERM to the end: what was taken is answered in this time."""
+BACKLOG = 4_096
+FILES_WANTED = 65_536
+RETAIN_EVERY_SECONDS = 3_600.0
+
+log = logging.getLogger("roost.daemon")
+
+
+class Daemon:
+    """Serves one project until nobody needs it any more."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.lock = places.Lock(place)
+        self._stop = asyncio.Event()
+        self._servers: list[asyncio.Server] = []
+        self._http: Any = None
+        self._began = time.time()
+
+    async def run(self) -> int:
+        """Serve; return the exit status: 0 also when another daemon serves already."""
+        if not self.lock.take():
+            log.info("another daemon serves %s", self.place)
+            return 0
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        project, aside = connect(self.place), connect(self.place)
+        self.core = Core(project, aside, loop)
+        self.hooks = Hooks(self.core, connect(self.place), self.place)
+        self.door = DaemonDoor(self.core, self.facts)
+        self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=allow_by_wire)
+        watching = [loop.create_task(self.core.watch()), loop.create_task(self._leave_when_alone())]
+        try:
+            await self._open()
+            gc.freeze()  # what is here stays for good: the collector need not look at it
+            await self._stop.wait()
+        finally:
+            await self._close(watching)
+        return 0
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        folder = places.sockets(self.place)
+        native = os.path.join(folder, places.NATIVE)
+        loop = self.core.loop
+        self._servers.append(await loop.create_unix_server(self.doors.connection, _free(native), backlog=BACKLOG))
+        run = places.Run(pid=os.getpid(), version=roost.__version__, since=self._began, socket=native)
+        await self._open_far(run, folder)
+
+    async def _open_far(self, run: places.Run, folder: str) -> None:
+        from roost.daemon.listening_far import open_http, open_tls
+
+        config = self.core.project.store.config.daemon
+        self._http, run = await open_http(self.door, config, run, folder)
+        server, run = await open_tls(self.doors, config, run)
+        if server is not None:
+            self._servers.append(server)
+        self.run_facts = run
+        places.tell(self.place, run)
+        log.info("serving %s at %s, http %s:%s", self.place, run.socket, run.host or "-", run.port or "-")
+
+    # --- closing ------------------------------------------------------------------------------------------------------
+
+    async def _close(self, watching: list[asyncio.Task[None]]) -> None:
+        places.untell(self.place)
+        for server in self._servers:
+            server.close()
+        for task in watching:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS_MAX * 0.8):
+                if self._http is not None:
+                    await self._http.stop()
+                await self.core.writer.drained()
+        for connection in tuple(self.doors.connections):
+            connection.transport.close()
+        await asyncio.sleep(0)
+        await asyncio.to_thread(self.hooks.close)
+        await self.core.close()
+        self.lock.release()
+
+    async def _leave_when_alone(self) -> None:
+        config = self.core.project.store.config.daemon
+        alone_since = time.monotonic()
+        while True:
+            await asyncio.sleep(min(1.0, config.idle_seconds / 4))
+            if self.doors.connections or self._is_anybody_alive():
+                alone_since = time.monotonic()
+            elif time.monotonic() - max(alone_since, self.doors.last_left) > config.idle_seconds:
+                log.info("nobody is alive: leaving")
+                self._stop.set()
+                return
+
+    def _is_anybody_alive(self) -> bool:
+        with self.core.reading() as tx:
+            return bool(tx.value("daemon.anybody"))
+
+    # --- the doors ----------------------------------------------------------------------------------------------------
+
+    def _pipe(self, hello: Hello, pid: int, connection: Connection) -> bool:
+        """Serve another protocol on a connection, if its hello asks for one that is here."""
+        from roost.daemon.pipes import serve
+
+        return serve(self, hello, pid, connection)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of this daemon."""
+        core = self.core
+        return {
+            **places.facts(self.run_facts),
+            "connections": len(self.doors.connections),
+            "batches": core.writer.batches,
+            "calls": core.writer.calls,
+            "readers": len(core.feed),
+            "listeners": len(core.listeners),
+            "waits": len(core.waits),
+            "hooks": {f"{event} {outcome}": count for (event, outcome), count in self.hooks.outcomes.items()},
+        }
+
+
+def main(argv: list[str]) -> int:
+    """Run the daemon of the `.roost` that is named; return the exit status."""
+    os.umask(0o077)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    _raise_files_limit()
+    place = os.path.abspath(argv[0])
+    try:
+        return _loop_run(Daemon(place).run())
+    except RoostError as error:
+        log.error("%s", error)
+        return 1
+
+
+def _loop_run(work: Any) -> int:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return int(uvloop.run(work))
+
+
+def _raise_files_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _free(path: str) -> str:
+    """Remove the socket of a daemon that was killed; the lock says that none runs."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    return path

@@ -1,0 +1,252 @@
+"""The writer: all calls that wait are one transaction, answered after its COMMIT.
+
+It runs in the loop's own thread. While one COMMIT syncs, the next calls gather in the sockets, so the more callers
+there are the more of them share one sync; a lone caller waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from roost.daemon.answers import Answers, keep
+from roost.daemon.job import Job
+from roost.errors import LimitReached, RoostError
+from roost.sessions.model import SYSTEM, Me
+from roost.sessions.service import identify
+from roost.stores.sqlite.store import SqliteStore
+from roost.stores.sqlite.tx import SqliteTx
+from roost.verbs import Call, InTx
+from roost.wakeups.base import Wakeups
+
+if TYPE_CHECKING:
+    from roost.verbs import Verb
+
+BATCH_MAX = 512
+"""Calls of one transaction."""
+BATCH_SECONDS_MAX = 0.04
+"""After so long a transaction takes no further call: direct writers of the file wait for it too."""
+JOBS_MAX = 20_000
+"""Calls that may wait; one more is refused."""
+
+_CALM = frozenset({"roost.messages.service", "roost.deliveries.service", "roost.leases.service"})
+"""Services whose verbs change nobody's identity, so that callers need not be looked up again behind them."""
+
+log = logging.getLogger("roost.daemon")
+Outcome = tuple[Job, Any, BaseException | None]
+
+
+class Writer:
+    """Gathers calls and commits them together."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        wakeups: Wakeups,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        duties: Callable[[SqliteTx], None],
+        answers: Answers,
+    ) -> None:
+        self._store = store
+        self._wakeups = wakeups
+        self._loop = loop
+        self._duties = duties
+        self._answers = answers
+        self._jobs: deque[Job] = deque()
+        self._busy = False
+        self._gatekeeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="roost-gate")
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.before_commit: Callable[[SqliteTx, Callable[[Job], Outcome]], list[Outcome]] = lambda tx, run: []
+        self.after_commit: Callable[[SqliteTx], None] = lambda tx: None
+        self.batches = 0
+        self.calls = 0
+
+    def submit(self, job: Job) -> None:
+        """Take a call; its reply is told after the COMMIT. Replies LimitReached when too many wait."""
+        if len(self._jobs) >= JOBS_MAX:
+            job.reply(None, LimitReached(f"{JOBS_MAX:,} calls wait already", hint="try again in a second"))
+            return
+        self._jobs.append(job)
+        self.wake()
+
+    def wake(self) -> None:
+        """Run a transaction soon, even without a call: a listener or a duty may have something to do."""
+        if not self._busy:
+            self._busy = True
+            self._idle.clear()
+            self._loop.call_soon(self._go)
+
+    async def drained(self) -> None:
+        """Return when every call that was taken is answered."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._gatekeeper.shutdown(wait=False, cancel_futures=True)
+
+    # --- the gate -----------------------------------------------------------------------------------------------------
+
+    def _go(self) -> None:
+        try:
+            if self._store.enter_gate(wait=False):
+                self._write()
+                return
+        except RoostError as error:
+            self._refuse(error)
+            return
+        waiting = self._loop.run_in_executor(self._gatekeeper, self._store.enter_gate)
+        waiting.add_done_callback(self._entered)
+
+    def _entered(self, waiting: asyncio.Future[bool]) -> None:
+        error = waiting.exception()
+        if error is not None:
+            self._refuse(error)
+        else:
+            self._write()
+
+    def _refuse(self, error: BaseException) -> None:
+        jobs, self._jobs = self._jobs, deque()
+        for job in jobs:
+            job.reply(None, error)
+        self._next()
+
+    def _next(self) -> None:
+        if self._jobs:
+            self._loop.call_soon(self._go)
+        else:
+            self._busy = False
+            self._idle.set()
+
+    # --- one transaction ----------------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_MAX))]
+        self.batches += 1
+        self.calls += len(jobs)
+        try:
+            with self._store.write(entered=True) as tx:
+                batch = Batch(tx, self._duties)
+                outcomes = batch.run(jobs)
+                outcomes += self.before_commit(tx, batch.alone)
+                kept = _packed(outcomes)
+                if kept and tx.has_changes:
+                    keep(tx, kept)
+        except Exception as error:
+            if not isinstance(error, RoostError):
+                log.exception("a transaction failed")
+            outcomes, kept = [(job, None, error) for job in jobs], []
+        else:
+            self._jobs.extendleft(reversed(jobs[batch.taken :]))
+            self._committed(tx, kept)
+        for job, result, error in outcomes:
+            job.reply(result, error)
+        self._next()
+
+    def _committed(self, tx: SqliteTx, kept: list[tuple[str, int, bytes]]) -> None:
+        for caller, request, body in kept:
+            self._answers.put(caller, request, body)
+        self._wakeups.ring(tx.rung)
+        self.after_commit(tx)
+
+
+class Batch:
+    """The calls of one transaction, in their order: runs of a hot verb by its bulk form, others a savepoint each."""
+
+    def __init__(self, tx: SqliteTx, duties: Callable[[SqliteTx], None]) -> None:
+        self.tx = tx
+        self.taken = 0
+        self._callers: dict[str, Me | RoostError] = {}
+        if tx.duties_due:
+            duties(tx)
+
+    def run(self, jobs: list[Job]) -> list[Outcome]:
+        """Run as many as fit into the time of one transaction; `taken` says how many."""
+        outcomes: list[Outcome] = []
+        until = time.monotonic() + BATCH_SECONDS_MAX
+        for verb, group in groupby(jobs, key=_bulk_of):
+            for part in [list(group)] if verb else [[job] for job in group]:
+                outcomes += self._many(verb, part) if verb and len(part) > 1 else [self.alone(job) for job in part]
+                self.taken += len(part)
+                if time.monotonic() > until:
+                    return outcomes
+        return outcomes
+
+    def alone(self, job: Job) -> Outcome:
+        """Run one call in a savepoint of its own."""
+        if job.given_up:
+            return job, None, LimitReached("the caller gave up", hint="")
+        try:
+            me = self._caller(job.session)
+            with self.tx.savepoint():
+                self.tx.me = me
+                result = job.verb.body(job.service(InTx(self.tx)), *job.args, **job.kwargs)
+        except RoostError as error:
+            return job, None, error
+        except Exception as error:
+            if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+                raise  # the disk is full or broken: nothing of this transaction stands
+            log.exception("%s failed", job.verb.name)
+            return job, None, error
+        finally:
+            if job.service.__module__ not in _CALM:
+                self._callers.clear()
+        return job, result, None
+
+    def _many(self, verb: Verb[..., Any], jobs: list[Job]) -> list[Outcome]:
+        refused, calls, known = list[Outcome](), list[Call](), list[Job]()
+        for job in jobs:
+            try:
+                calls.append(Call(self._caller(job.session), job.args, job.kwargs))
+                known.append(job)
+            except RoostError as error:
+                refused.append((job, None, error))
+        assert verb.many is not None
+        try:
+            with self.tx.savepoint():
+                self.tx.me = SYSTEM
+                answers = verb.many(jobs[0].service(InTx(self.tx)), calls)
+        except Exception as error:
+            if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+                raise
+            return refused + [self.alone(job) for job in known]
+        return refused + [
+            (job, None, answer) if isinstance(answer, Exception) else (job, answer, None)
+            for job, answer in zip(known, answers, strict=True)
+        ]
+
+    def _caller(self, session: str) -> Me:
+        if not session:
+            return SYSTEM
+        known = self._callers.get(session)
+        if known is None:
+            try:
+                known = identify(self.tx, session)
+            except RoostError as error:
+                known = error
+            self._callers[session] = known
+        if isinstance(known, RoostError):
+            raise known
+        return known
+
+
+def _bulk_of(job: Job) -> Verb[..., Any] | None:
+    return job.verb if job.verb.many is not None and not job.args and not job.given_up else None
+
+
+def _packed(outcomes: list[Outcome]) -> list[tuple[str, int, bytes]]:
+    rows = []
+    for job, result, error in outcomes:
+        if error is None and job.request is not None and job.pack is not None:
+            job.packed = job.pack(result)
+            rows.append((*job.request, job.packed))
+    return rows

@@ -1,0 +1,214 @@
+"""The caller of a remote hub for asyncio: one connection carries every call and stream at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from roost.errors import Unavailable
+from roost.interfaces.wire import frames
+from roost.interfaces.wire.address import Address, trust
+from roost.interfaces.wire.client import ANSWER_SECONDS_MAX, found_args, gone, moved_on, pauses
+from roost.interfaces.wire.frames import END, ERROR, HELLO, ITEM, MORE, STOP, Answer, Request, Welcome
+from roost.interfaces.wire.table import Op, name_of, op
+from roost.interfaces.wire.trouble import error_of
+
+if TYPE_CHECKING:
+    from roost.interfaces.wire.client import Introduce, Revive
+    from roost.verbs import Stream, Verb
+
+
+class AsyncRemote:
+    """Carries the calls of a hub to the daemon. Open it in the loop that uses it."""
+
+    def __init__(self, revive: Revive, introduce: Introduce) -> None:
+        self._revive = revive
+        self._introduce = introduce
+        self._caller = os.urandom(12).hex()
+        self._joined = ""
+        self._last = 0
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._streams: dict[int, asyncio.Queue[Answer | None]] = {}
+        self._wire: Wire | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> Welcome:
+        """Connect and say hello. Raises OSError, and what the hello is refused with."""
+        async with self._opening:
+            if self._wire is not None and self._wire.welcome is not None:
+                return self._wire.welcome
+            try:
+                address = await asyncio.to_thread(self._revive)
+            except Unavailable as error:
+                raise ConnectionError(str(error)) from error
+            wire = await connect(address, self._arrived, self._lost)
+            hello = msgspec.structs.replace(self._introduce(), caller=self._caller)
+            if hello.name and self._joined:
+                hello = msgspec.structs.replace(hello, name="", resume=self._joined)
+            self._wire = wire
+            answer = await self._ask(wire, Request(0, HELLO, msgspec.Raw(frames.encode(hello))), ANSWER_SECONDS_MAX)
+            wire.welcome = msgspec.msgpack.decode(answer.body, type=Welcome)
+            self._joined = wire.welcome.session
+            return wire.welcome
+
+    async def call(self, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        found = op(name_of(verb, service))
+        seconds = None if found.mode == "wait" else ANSWER_SECONDS_MAX
+        self._last += 1
+        request = Request(self._last, found.name, msgspec.Raw(found.write_arguments(args, kwargs)), self._done())
+        for pause in pauses():
+            try:
+                if self._wire is None or self._wire.welcome is None:
+                    await self.open()
+                assert self._wire is not None
+                return found.read_result((await self._ask(self._wire, request, seconds)).body)
+            except (OSError, EOFError) as error:
+                if pause is None:
+                    raise gone(error) from None
+                await asyncio.sleep(pause)
+        raise AssertionError("the last pause is None")
+
+    async def follow(
+        self, stream: Stream[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+        """Yield what a stream brings, over lost connections too: it goes on behind what it brought last."""
+        found, named = op(name_of(stream, service)), found_args(stream, args, kwargs)
+        while True:
+            await self._reopened()
+            try:
+                async for item in self._brought(found, named):
+                    moved_on(found.name, named, item)
+                    yield item
+            except (OSError, EOFError):
+                continue
+            return
+
+    async def _reopened(self) -> None:
+        for pause in pauses():
+            try:
+                await self.open()
+                return
+            except (OSError, EOFError) as error:
+                if pause is None:
+                    raise gone(error) from None
+                await asyncio.sleep(pause)
+
+    async def _brought(self, found: Op, named: dict[str, Any]) -> AsyncIterator[Any]:
+        self._last += 1
+        id, wire = self._last, self._wire
+        if wire is None:
+            raise EOFError("the daemon hung up")
+        arrived = self._streams[id] = asyncio.Queue()
+        wire.send(Request(id, found.name, msgspec.Raw(found.write_arguments((), named))))
+        try:
+            while True:
+                answer = await arrived.get()
+                if answer is None:
+                    raise EOFError("the daemon hung up")
+                if answer.status == ERROR:
+                    raise error_of(answer.body)
+                if answer.status == END:
+                    return
+                for item in found.read_result(answer.body):
+                    yield item
+                if found.name == "messages.listen":
+                    wire.send(Request(id, MORE))
+        finally:
+            del self._streams[id]
+            wire.send(Request(id, STOP))
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._wire is not None:
+            self._wire.close()
+
+    def _done(self) -> int:
+        """Return the request up to which every answer has come."""
+        return min(self._waiting, default=self._last) - 1
+
+    async def _ask(self, wire: Wire, request: Request, seconds: float | None) -> Answer:
+        answer = self._waiting[request.id] = asyncio.get_running_loop().create_future()
+        wire.send(request)
+        try:
+            if seconds is None:
+                return await answer
+            async with asyncio.timeout(seconds):
+                return await answer
+        except TimeoutError:
+            wire.close()
+            raise
+        except asyncio.CancelledError:
+            wire.send(Request(request.id, STOP))
+            raise
+        finally:
+            self._waiting.pop(request.id, None)
+
+    def _arrived(self, answer: Answer) -> None:
+        stream = self._streams.get(answer.id)
+        if stream is not None:
+            stream.put_nowait(answer)
+            return
+        waiting = self._waiting.get(answer.id)
+        if waiting is None or waiting.done():
+            return
+        if answer.status == ERROR:
+            waiting.set_exception(error_of(answer.body))
+        else:
+            assert answer.status != ITEM
+            waiting.set_result(answer)
+
+    def _lost(self) -> None:
+        self._wire = None
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(EOFError("the daemon hung up"))
+        for stream in self._streams.values():
+            stream.put_nowait(None)
+
+
+class Wire(asyncio.Protocol):
+    """One connection of an AsyncRemote."""
+
+    def __init__(self, arrived: Any, lost: Any) -> None:
+        self._arrived = arrived
+        self._lost = lost
+        self._frames = frames.Frames(frames.FRAME_BYTES_MAX)
+        self._transport: asyncio.Transport | None = None
+        self.welcome: Welcome | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
+
+    def data_received(self, data: bytes) -> None:
+        for body in self._frames.feed(data):
+            self._arrived(frames.read_answer(body))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._lost()
+
+    def send(self, request: Request) -> None:
+        """Send a frame; one for a connection that is lost goes nowhere."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frames.frame(request))
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def connect(address: Address, arrived: Any, lost: Any) -> Wire:
+    """Connect to a daemon. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    if address.path:
+        _, wire = await loop.create_unix_connection(lambda: Wire(arrived, lost), address.path)
+    else:
+        _, wire = await loop.create_connection(
+            lambda: Wire(arrived, lost), address.host, address.port, ssl=trust(address), server_hostname=address.host
+        )
+    return wire

@@ -1,0 +1,82 @@
+"""Where a daemon listens: a Unix socket, or a host and port behind TLS."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from roost.errors import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    import ssl
+
+UNIX, TLS = "roost+unix://", "roost+tls://"
+CONNECT_SECONDS_MAX = 10.0
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """A Unix socket's `path`; or `host`, `port` and `token`, with `ca` the file of the certificate to trust."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    token: str = ""
+    ca: str = ""
+
+
+def parse(url: str) -> Address:
+    """Return the address that a URL names: `roost+unix:///path`, `roost+tls://host:port?token_file=F&ca=F`.
+
+    The token comes from a file or from ROOST_TOKEN, never from the URL itself. Raises InvalidInput.
+    """
+    if url.startswith(UNIX) and url.removeprefix(UNIX).startswith("/"):
+        return Address(path=url.removeprefix(UNIX))
+    if url.startswith(TLS):
+        return _far(url)
+    raise InvalidInput(f"{url!r} is no address of a daemon", hint=f"write {UNIX}/path/native.sock or {TLS}host:port")
+
+
+def _far(url: str) -> Address:
+    from urllib.parse import parse_qs, urlsplit
+
+    parts = urlsplit(url)
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if not parts.hostname or not port or parts.username or asked.keys() - {"token_file", "ca"}:
+        raise InvalidInput(f"{url!r} is no address of a daemon", hint=f"write {TLS}host:port?token_file=FILE&ca=FILE")
+    token = os.environ.get("ROOST_TOKEN", "")
+    if name := asked.get("token_file"):
+        with open(name, encoding="ascii") as file:
+            token = file.read().strip()
+    return Address(host=parts.hostname, port=port, token=token, ca=asked.get("ca", ""))
+
+
+def connected(address: Address, seconds: float = CONNECT_SECONDS_MAX) -> socket.socket:
+    """Return a connected socket. Raises Unavailable."""
+    try:
+        if address.path:
+            end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            end.settimeout(seconds)
+            end.connect(address.path)
+            return end
+        plain = socket.create_connection((address.host, address.port), timeout=seconds)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return trust(address).wrap_socket(plain, server_hostname=address.host)
+    except OSError as error:
+        where = address.path or f"{address.host}:{address.port}"
+        raise Unavailable(f"no daemon answers at {where}: {error}", hint="start it: `roost up`") from None
+
+
+def trust(address: Address) -> ssl.SSLContext:
+    """Return what a TLS connection to an address must prove."""
+    import ssl
+
+    context = ssl.create_default_context(cafile=address.ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context

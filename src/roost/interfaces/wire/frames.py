@@ -1,0 +1,145 @@
+"""Frames: four bytes of length, big-endian, then one msgpack array, or the raw event of a hook.
+
+A stream's items come as arrays.
+
+A request is `[id, op, args, done]`. Ids grow within one caller's life, over reconnects too, so a request that is
+repeated is the same request: the daemon keeps each write's answer for 10 minutes, or until `done` says that every
+answer up to that id arrived. An answer is `[id, status, body]`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from roost.errors import BodyTooLarge, InvalidInput
+
+VERSION = 1
+FRAME_BYTES_MAX = 80 * 1024 * 1024
+"""A full batch of 1,000 messages of 64 KiB, with room for what goes with them."""
+HELLO_BYTES_MAX = 64 * 1024
+"""Nobody who has not said who they are sends more at a time."""
+
+ANSWER, ERROR, ITEM, END = 0, 1, 2, 3
+HOOK = 0xC1
+"""The first byte of a hook's frame: the one byte that msgpack never uses."""
+
+HELLO, MORE, STOP = "hello", "more", "stop"
+"""What is said beside verbs: who is calling; that a stream's items were used; that a stream or wait is given up."""
+
+
+class Request(msgspec.Struct, array_like=True, frozen=True):
+    """One call; `args` are its arguments by name."""
+
+    id: int
+    op: str
+    args: msgspec.Raw = msgspec.Raw(b"\x80")
+    done: int = 0
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """What became of a call; of a stream, one of its items."""
+
+    id: int
+    status: int
+    body: msgspec.Raw
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is calling, as far as the caller can say; the daemon proves it by the kernel and the session's key.
+
+    `caller` names this caller for as long as it lives; `session` and `key` are those of `ROOST_SESSION`; `token`
+    comes from far; `name` joins as an agent; `resume` is the session that this process joined before; `terminal` says that a person may be typing; `pipe` asks for another
+    protocol after the hello (`mcp`).
+    """
+
+    version: int = VERSION
+    caller: str
+    session: str = ""
+    key: str = ""
+    token: str = ""
+    name: str = ""
+    resume: str = ""
+    takeover: bool = False
+    terminal: bool = False
+    pipe: str = ""
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the daemon answers to a hello: the session that the caller acts as."""
+
+    version: int = VERSION
+    session: str
+    agent: str
+    name: str
+    kind: str
+    epoch: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_requests = msgspec.msgpack.Decoder(Request)
+_answers = msgspec.msgpack.Decoder(Answer)
+
+
+def frame(value: Any) -> bytes:
+    """Return a value as one frame."""
+    body = _encoder.encode(value)
+    return len(body).to_bytes(4, "big") + body
+
+
+def encode(value: Any) -> bytes:
+    """Return a value as msgpack."""
+    return _encoder.encode(value)
+
+
+def answer(id: int, status: int, body: bytes) -> bytes:
+    """Return an answer, whose body is encoded already, as one frame."""
+    head = _encoder.encode(id)
+    size = 2 + len(head) + len(body)
+    return b"%c%c%c%c\x93%b%c%b" % (size >> 24, size >> 16 & 255, size >> 8 & 255, size & 255, head, status, body)
+
+
+def array(items: list[bytes]) -> bytes:
+    """Return values that are encoded already as one array."""
+    count = len(items)
+    head = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+    return head + b"".join(items)
+
+
+def read_request(body: bytes | memoryview) -> Request:
+    """Return the request in a frame's body. Raises InvalidInput."""
+    try:
+        return _requests.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidInput(f"this frame is no request: {error}", hint="see docs/reference/wire.md") from None
+
+
+def read_answer(body: bytes | memoryview) -> Answer:
+    """Return the answer in a frame's body."""
+    return _answers.decode(body)
+
+
+class Frames:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self, bytes_max: int = HELLO_BYTES_MAX) -> None:
+        self.bytes_max = bytes_max
+        self._kept = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take more bytes; return the bodies of the frames that are whole now. Raises BodyTooLarge."""
+        if self._kept:
+            self._kept += data
+            data = bytes(self._kept)
+        found, at, end = [], 0, len(data)
+        while end - at >= 4:
+            size = int.from_bytes(data[at : at + 4], "big")
+            if size > self.bytes_max:
+                raise BodyTooLarge(f"a frame of {size:,} bytes is over {self.bytes_max:,}", hint="send less at a time")
+            if end - at - 4 < size:
+                break
+            found.append(data[at + 4 : at + 4 + size])
+            at += 4 + size
+        self._kept = bytearray(data[at:])
+        return found

@@ -1,0 +1,157 @@
+"""Reaching a project from outside: by its daemon when one runs, by the file when not.
+
+A short process imports only what its way needs: the daemon's way needs no database driver.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from roost import keyfiles, workdir
+from roost.errors import NoProject, Unavailable
+from roost.hub import Hub
+
+if TYPE_CHECKING:
+    from roost.interfaces.wire.address import Address
+    from roost.interfaces.wire.client import Introduce, Remote, Revive
+    from roost.interfaces.wire.frames import Hello
+    from roost.verbs import Async, Sync
+
+SOCKET = "socket"
+"""The one-line file in `.roost` that says where the daemon listens."""
+SWITCH = "ROOST_DAEMON"
+"""`off` keeps this process on the file, `auto` (the default) takes the daemon when it runs."""
+START_SECONDS_MAX = 10.0
+VARIABLE = "ROOST_SESSION"
+
+
+def is_wanted() -> bool:
+    """Say whether this process may use the daemon."""
+    return os.environ.get(SWITCH, "auto") != "off"
+
+
+def socket_of(place: str) -> str:
+    """Return where the daemon of a `.roost` says that it listens, or ''."""
+    try:
+        with open(os.path.join(place, SOCKET), encoding="utf-8") as file:
+            return file.readline().strip()
+    except OSError:
+        return ""
+
+
+def place_of(path: str | os.PathLike[str] | None = None) -> str:
+    """Return the `.roost` that serves a folder (default: the current one). Raises NoProject."""
+    start = os.path.abspath(path) if path is not None else os.getcwd()
+    is_place = os.path.basename(start) == workdir.NAME and os.path.isdir(start)
+    found = start if is_place else workdir.locate(start, os.environ)
+    if found is None:
+        raise NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=start)
+    return found
+
+
+def is_running(place: str) -> bool:
+    """Say whether a daemon answers at this place."""
+    import socket
+
+    path = socket_of(place)
+    if not path:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        end.settimeout(1.0)
+        try:
+            end.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def remote(place: str, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:
+    """Return a hub over the daemon of a `.roost`. Raises what the daemon refuses the caller with."""
+    caller = caller_of(place, as_=as_, takeover=takeover)
+    caller.open()
+    return Hub(caller, caller.close)
+
+
+def caller_of(place: str, *, as_: str = "", takeover: bool = False) -> Remote:
+    """Return what carries calls to the daemon of a `.roost`, which is started where it ended."""
+    from roost.interfaces.wire.client import Remote
+
+    return Remote(reviver(place), introducer(place, as_=as_, takeover=takeover))
+
+
+def reviver(place: str) -> Revive:
+    """Return what finds the daemon of a place, and starts it."""
+    from roost.interfaces.wire.address import Address
+
+    def revive() -> Address:
+        if not is_running(place):
+            start(place)
+        return Address(path=socket_of(place))
+
+    return revive
+
+
+def introducer(place: str, *, as_: str = "", takeover: bool = False) -> Introduce:
+    """Return what says who this process is."""
+
+    def introduce() -> Hello:
+        from roost.interfaces.wire.frames import Hello
+
+        session = os.environ.get(VARIABLE, "")
+        return Hello(
+            caller="",
+            session=session,
+            key=keyfiles.read(os.path.join(place, "sessions"), session) if session else "",
+            name=as_,
+            takeover=takeover,
+            terminal=os.isatty(0) or os.isatty(1),
+        )
+
+    return introduce
+
+
+def at(url: str, *, as_: str = "", takeover: bool = False) -> Remote:
+    """Return what carries calls to the daemon at a URL; see `interfaces.wire.address`. Raises InvalidInput."""
+    import msgspec
+
+    from roost.interfaces.wire.address import parse
+    from roost.interfaces.wire.client import Remote
+
+    address = parse(url)
+    introduce = introducer(os.path.dirname(address.path), as_=as_, takeover=takeover)
+    if address.token:
+        return Remote(lambda: address, lambda: msgspec.structs.replace(introduce(), token=address.token, name=""))
+    return Remote(lambda: address, introduce)
+
+
+def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
+    """Start the daemon of a place and wait until it answers; one that runs already is as good. Raises Unavailable."""
+    spawn(place)
+    deadline, pause = time.monotonic() + seconds, 0.01
+    while not is_running(place):
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the daemon did not start within {seconds:g} s", hint="see `roost logs`")
+        time.sleep(pause)
+        pause = min(0.1, pause * 1.5)
+
+
+def spawn(place: str) -> None:
+    """Start the daemon of a place in a session of its own, and do not wait."""
+    import subprocess
+    import sys
+
+    log = os.open(os.path.join(place, "daemon.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        subprocess.Popen(
+            [sys.executable, "-m", "roost.daemon", place],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            close_fds=True,
+            cwd=os.path.dirname(place) or "/",
+        )
+    finally:
+        os.close(log)
