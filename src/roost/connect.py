@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from roost import config as configuration
-from roost import workdir
-from roost.errors import NoProject
+from roost import reach, workdir
 from roost.hub import Hub
 from roost.runtimes.host import LocalHost
 from roost.sessions.model import SYSTEM, Me
@@ -43,11 +42,7 @@ def connect(
     """
     if path == MEMORY:
         return Project(None, SqliteStore(None, host=LocalHost(), clock=clock), Silent())
-    start = os.path.abspath(path) if path is not None else os.getcwd()
-    is_place = os.path.basename(start) == workdir.NAME and os.path.isdir(start)
-    found = start if is_place else workdir.locate(start, os.environ)
-    if found is None:
-        raise NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=start)
+    found = reach.place_of(path)
     place = workdir.create(found)
     config = configuration.load(found)
     if gate_seconds is not None:
@@ -146,10 +141,15 @@ def do_what_is_due(tx: Tx) -> None:
 def open(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:
     """Open a project as someone and return its hub.
 
-    `path` is a folder in the project (default: the current one) or `:memory:`. `as_` names the agent that this process
+    `path` is a folder in the project (default: the current one), whose daemon is taken if it runs and whose file if
+    not; the address of a daemon (`roost+unix://`, `roost+tls://`); or `:memory:`. `as_` names the agent that this process
     is; without it the caller is told from its surroundings, as for the CLI. Raises NoProject, WhoAreYou, AgentAlive,
     InvalidName, StoreVersion.
     """
+    if reach.is_url(path):
+        return reach.at(os.fspath(path or ""), as_=as_, takeover=takeover)
+    if path != MEMORY and (hub := reach.hub(reach.place_of(path), as_=as_, takeover=takeover)):
+        return hub
     project = connect(path)
     return project.joined(as_, takeover=takeover) if as_ else project.caller()
 
@@ -158,6 +158,10 @@ async def aopen(path: str | os.PathLike[str] | None = None, *, as_: str = "", ta
     """Open a project as `open` does; each verb of the hub is awaitable."""
     import asyncio
 
+    if reach.is_url(path):
+        return await reach.aat(os.fspath(path or ""), as_=as_, takeover=takeover)
+    if path != MEMORY and reach.is_wanted() and reach.is_running(place := reach.place_of(path)):
+        return await reach.aremote(place, as_=as_, takeover=takeover)
     hub = await asyncio.to_thread(open, path, as_=as_, takeover=takeover)
     return Hub(InThread(hub._caller), hub.close)
 

@@ -24,6 +24,8 @@ SOCKET = "socket"
 SWITCH = "ROOST_DAEMON"
 """`off` keeps this process on the file, `auto` (the default) takes the daemon when it runs."""
 START_SECONDS_MAX = 10.0
+REVIVE_SECONDS = 2.0
+"""Who asks where the daemon is twice in this time found nobody there."""
 VARIABLE = "ROOST_SESSION"
 
 
@@ -67,11 +69,21 @@ def is_running(place: str) -> bool:
     return True
 
 
+def hub(place: str, *, as_: str = "", takeover: bool = False) -> Hub[Sync] | None:
+    """Return a hub over the daemon of a `.roost`, or None where none runs or is wanted. Raises what it refuses with."""
+    return remote(place, as_=as_, takeover=takeover) if is_wanted() and is_running(place) else None
+
+
 def remote(place: str, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:
-    """Return a hub over the daemon of a `.roost`. Raises what the daemon refuses the caller with."""
+    """Return a hub over the daemon of a `.roost`, which is started if none runs. Raises what it refuses with."""
     caller = caller_of(place, as_=as_, takeover=takeover)
     caller.open()
     return Hub(caller, caller.close)
+
+
+async def aremote(place: str, *, as_: str = "", takeover: bool = False) -> Hub[Async]:
+    """Return the same for asyncio: one connection for all its calls."""
+    return await _opened(reviver(place), introducer(place, as_=as_, takeover=takeover))
 
 
 def caller_of(place: str, *, as_: str = "", takeover: bool = False) -> Remote:
@@ -85,10 +97,16 @@ def reviver(place: str) -> Revive:
     """Return what finds the daemon of a place, and starts it."""
     from roost.interfaces.wire.address import Address
 
+    asked_at = 0.0
+
     def revive() -> Address:
-        if not is_running(place):
+        nonlocal asked_at
+        again, asked_at = time.monotonic() - asked_at < REVIVE_SECONDS, time.monotonic()
+        path = socket_of(place)
+        if not path or (again and not is_running(place)):
             start(place)
-        return Address(path=socket_of(place))
+            path = socket_of(place)
+        return Address(path=path)
 
     return revive
 
@@ -112,18 +130,48 @@ def introducer(place: str, *, as_: str = "", takeover: bool = False) -> Introduc
     return introduce
 
 
-def at(url: str, *, as_: str = "", takeover: bool = False) -> Remote:
-    """Return what carries calls to the daemon at a URL; see `interfaces.wire.address`. Raises InvalidInput."""
+def is_url(path: object) -> bool:
+    """Say whether a place is given as the address of a daemon."""
+    return isinstance(path, str) and path.startswith("roost+")
+
+
+def at(url: str, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:
+    """Return a hub over the daemon at a URL; see `interfaces.wire.address`. Raises InvalidInput, Unavailable."""
+    from roost.interfaces.wire.client import Remote
+
+    caller = Remote(*_ways(url, as_, takeover))
+    caller.open()
+    return Hub(caller, caller.close)
+
+
+async def aat(url: str, *, as_: str = "", takeover: bool = False) -> Hub[Async]:
+    """Return the same for asyncio."""
+    return await _opened(*_ways(url, as_, takeover))
+
+
+async def _opened(revive: Revive, introduce: Introduce) -> Hub[Async]:
+    from roost.interfaces.wire.aclient import AsyncRemote
+
+    caller = AsyncRemote(revive, introduce)
+    await caller.reopened()
+    return Hub(caller, caller.close)
+
+
+def place_behind(path: str) -> str:
+    """Return the `.roost` whose session keys go with a socket: the one that this process's surroundings lead to."""
+    return (workdir.locate(os.getcwd(), os.environ) or "") if path else ""
+
+
+def _ways(url: str, as_: str, takeover: bool) -> tuple[Revive, Introduce]:
     import msgspec
 
     from roost.interfaces.wire.address import parse
-    from roost.interfaces.wire.client import Remote
 
     address = parse(url)
-    introduce = introducer(os.path.dirname(address.path), as_=as_, takeover=takeover)
+    introduce = introducer(place_behind(address.path), as_=as_, takeover=takeover)
     if address.token:
-        return Remote(lambda: address, lambda: msgspec.structs.replace(introduce(), token=address.token, name=""))
-    return Remote(lambda: address, introduce)
+        return lambda: address, lambda: msgspec.structs.replace(introduce(), token=address.token, name="")
+    return lambda: address, introduce
 
 
 def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
@@ -155,3 +203,13 @@ def spawn(place: str) -> None:
         )
     finally:
         os.close(log)
+
+
+def start_soon(place: str) -> None:
+    """Start the daemon for the next caller, where that is wanted; this one goes on with the file."""
+    if not is_wanted():
+        return
+    from roost import config
+
+    if config.load(place).daemon.autostart:
+        spawn(place)

@@ -143,7 +143,10 @@ class Core:
         task.add_done_callback(self._tasks.discard)
 
     def _from_thread(self, reply: Callable[[Any, BaseException | None], None]) -> Callable[..., None]:
-        return lambda result, error: self.loop.call_soon_threadsafe(reply, result, error) and None
+        def told(result: Any, error: BaseException | None) -> None:
+            self.loop.call_soon_threadsafe(reply, result, error)
+
+        return told
 
     # --- streams ------------------------------------------------------------------------------------------------------
 

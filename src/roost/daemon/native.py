@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._frames = Frames()
-        self._streams: dict[int, Streaming | Callable[[], None]] = {}
+        self._streams: dict[int, Following | Listening | Callable[[], None]] = {}
         self._in_flight = 0
         self._is_reading = True
         self._paused = False

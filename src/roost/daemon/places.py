@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import stat
 import tempfile
@@ -102,7 +101,7 @@ def told(place: str) -> Run | None:
 
 def facts(run: Run) -> dict[str, Any]:
     """Return what a person is told of a daemon."""
-    return json.loads(msgspec.json.encode(run)) | {"age_seconds": round(time.time() - run.since)}
+    return {**msgspec.structs.asdict(run), "age_seconds": round(time.time() - run.since)}
 
 
 def refuse_running(place: str) -> None:

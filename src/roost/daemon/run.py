@@ -164,7 +164,7 @@ def _loop_run(work: Any) -> int:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(work)
+        return int(asyncio.run(work))
     return int(uvloop.run(work))
 
 

@@ -148,8 +148,8 @@ class Writer:
         else:
             self._jobs.extendleft(reversed(jobs[batch.taken :]))
             self._committed(tx, kept)
-        for job, result, error in outcomes:
-            job.reply(result, error)
+        for job, result, failure in outcomes:
+            job.reply(result, failure)
         self._next()
 
     def _committed(self, tx: SqliteTx, kept: list[tuple[str, int, bytes]]) -> None:

@@ -41,7 +41,13 @@ class Cli:
     def hub(self) -> Hub[Sync]:
         """The hub of whoever is calling. Raises WhoAreYou."""
         if self._hub is None:
-            self._hub = self.project.caller()
+            from roost import reach
+
+            place = reach.place_of(self.folder)
+            self._hub = reach.hub(place) if self._project is None else None
+            if self._hub is None:
+                self._hub = self.project.caller()
+                reach.start_soon(place)
         return self._hub
 
     @property

@@ -4,7 +4,7 @@ Only modules built into the interpreter are imported: a turn through the daemon 
 interpreter. Anything that goes wrong here means: take the turn in this process.
 """
 
-import _socket  # type: ignore[import-not-found]
+import _socket
 import posix
 
 HOOK = b"\xc1"

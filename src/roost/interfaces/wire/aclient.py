@@ -78,7 +78,7 @@ class AsyncRemote:
         """Yield what a stream brings, over lost connections too: it goes on behind what it brought last."""
         found, named = op(name_of(stream, service)), found_args(stream, args, kwargs)
         while True:
-            await self._reopened()
+            await self.reopened()
             try:
                 async for item in self._brought(found, named):
                     moved_on(found.name, named, item)
@@ -87,7 +87,8 @@ class AsyncRemote:
                 continue
             return
 
-    async def _reopened(self) -> None:
+    async def reopened(self) -> None:
+        """Connect, however long the daemon takes to come back. Raises Unavailable after 20 s."""
         for pause in pauses():
             try:
                 await self.open()
@@ -131,7 +132,8 @@ class AsyncRemote:
         return min(self._waiting, default=self._last) - 1
 
     async def _ask(self, wire: Wire, request: Request, seconds: float | None) -> Answer:
-        answer = self._waiting[request.id] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[request.id] = answer
         wire.send(request)
         try:
             if seconds is None:

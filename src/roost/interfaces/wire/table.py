@@ -51,7 +51,7 @@ class Op:
             raise TypeError(f"{self.name}() got multiple values for {', '.join(sorted(twice))}")
         unknown = kwargs.keys() - set(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
         if unknown:
-            raise TypeError(f"{self.name}() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+            raise TypeError(f"{self.name}() got an unexpected keyword argument {min(unknown)!r}")
         try:
             return encode(named | kwargs)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -40,9 +40,7 @@ def error_of(raw: msgspec.Raw | bytes) -> RoostError:
     """Return the error that an answer tells of."""
     trouble = msgspec.msgpack.decode(raw, type=Trouble)
     kind = _kinds().get(trouble.code, RoostError)
-    error = kind(trouble.message, hint=trouble.hint, **trouble.details)
-    error.retryable = trouble.retryable
-    return error
+    return kind(trouble.message, hint=trouble.hint, **trouble.details)
 
 
 @cache

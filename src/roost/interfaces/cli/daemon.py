@@ -1,0 +1,132 @@
+"""The daemon: `up`, `down`, `logs`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from roost import reach
+from roost.interfaces.cli.times import DURATION
+from roost.interfaces.cli.verbs import Cli, verb
+
+if TYPE_CHECKING:
+    from roost.daemon.places import Run
+
+DOWN_SECONDS_MAX = 10.0
+LOGS = ("daemon.log", "hooks.log")
+FOLLOW_SECONDS = 0.25
+
+
+@verb("up")
+@click.option("--detach", is_flag=True, help="Start it in the background and return when it answers.")
+def up(cli: Cli, detach: bool) -> None:
+    """Start the project's daemon: in this terminal until Ctrl-C, or with --detach in the background.
+
+    Hooks and verbs start it by themselves, and it leaves when no agent is alive; this is for who wants to see it.
+    """
+    place = reach.place_of(cli.folder)
+    if reach.is_running(place):
+        _show(cli, _told(place), "the daemon runs already")
+        return
+    if detach:
+        reach.start(place)
+        _show(cli, _told(place), "the daemon runs")
+        return
+    from roost.daemon.run import main
+
+    sys.exit(main([place]))
+
+
+@verb("down")
+@click.option("--timeout", type=DURATION, default=DOWN_SECONDS_MAX, show_default="10s", help="The longest wait.")
+def down(cli: Cli, timeout: float) -> None:
+    """Stop the project's daemon. What it was asked is answered first; agents go on with the file."""
+    from roost.daemon.places import Lock
+
+    place = reach.place_of(cli.folder)
+    run, lock = _told(place), Lock(place)
+    if lock.take():
+        lock.release()
+        cli.answer({"stopped": False}, lambda: cli.out.line("no daemon runs for this project"))
+        return
+    if run is not None:
+        os.kill(run.pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout
+    while not lock.take():
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"the daemon did not stop within {timeout:g} s; see `roost logs`")
+        time.sleep(0.02)
+    lock.release()
+    cli.answer({"stopped": True}, lambda: cli.out.line("the daemon stopped"))
+
+
+@verb("logs")
+@click.option("-n", "lines", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on showing what is written, until Ctrl-C.")
+def logs(cli: Cli, lines: int, follow: bool) -> None:
+    """Show what the daemon and the hooks wrote down, newest last."""
+    place = reach.place_of(cli.folder)
+    paths = [os.path.join(place, name) for name in LOGS]
+    found = {os.path.basename(path): _tail(path, lines) for path in paths}
+
+    def show() -> None:
+        for name, text in found.items():
+            for line in text:
+                cli.out.line(f"{name.removesuffix('.log')}: {line}")
+        if not any(found.values()):
+            cli.out.line("nothing is written down yet")
+
+    if cli.out.as_json:
+        cli.out.json(found)
+    else:
+        show()
+    if follow:
+        _follow(cli, paths)
+
+
+def _show(cli: Cli, run: Run | None, said: str) -> None:
+    def show() -> None:
+        cli.out.line(said if run is None else f"{said}: pid {run.pid}, {run.socket}")
+        if run is not None and run.port:
+            cli.out.line(f"HTTP, WebSocket, SSE and MCP: http://{run.host}:{run.port} (tokens: `roost token create`)")
+
+    if cli.out.as_json:
+        from roost.daemon.places import facts
+
+        cli.out.json(facts(run) if run is not None else {})
+    else:
+        show()
+
+
+def _told(place: str) -> Run | None:
+    from roost.daemon.places import told
+
+    return told(place)
+
+
+def _tail(path: str, lines: int) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return [line.rstrip("\n") for line in file.readlines()[-lines:]]
+    except OSError:
+        return []
+
+
+def _follow(cli: Cli, paths: list[str]) -> None:
+    places = {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+    while True:
+        for path, at in places.items():
+            size = os.path.getsize(path) if os.path.exists(path) else 0
+            if size > at:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    file.seek(at)
+                    for line in file.read(size - at).splitlines():
+                        cli.out.line(line)
+            places[path] = size
+        sys.stdout.flush()
+        time.sleep(FOLLOW_SECONDS)
