@@ -21,30 +21,43 @@ _Row = tuple[str, int, bytes]
 _rows = msgspec.msgpack.Decoder(list[_Row])
 
 
+FORGET_EVERY_MS = 60 * 1_000
+
+
 class Answers:
-    """The answers of each caller by request."""
+    """The answers of each caller by request; callers in the order in which they were last answered."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, dict[int, bytes]] = OrderedDict()
+        self._last: dict[str, int] = {}
         self._bytes = 0
+        self._forgot_at = 0
 
     def load(self, tx: Tx) -> None:
         """Take over what an earlier daemon answered in the last 10 minutes."""
-        for row in tx.all(_Blob, "daemon.kept", since=tx.now - KEPT_MS):
-            for caller, request, body in _rows.decode(row.answers):
-                self.put(caller, request, body)
+        for row in tx.all(_Blob, "answers.kept", since=tx.now - KEPT_MS):
+            self.put(_rows.decode(row.answers), row.at)
 
     def get(self, caller: str, request: int) -> bytes | None:
         """Return the answer that a request got already."""
         return self._kept.get(caller, {}).get(request)
 
-    def put(self, caller: str, request: int, body: bytes) -> None:
-        """Keep the body of one answer."""
-        self._kept.setdefault(caller, {})[request] = body
-        self._kept.move_to_end(caller)
-        self._bytes += len(body)
-        while self._bytes > KEPT_BYTES_MAX:
+    def put(self, rows: Iterable[_Row], now: int) -> None:
+        """Keep answers that were given at `now` (store clock, ms)."""
+        for caller, request, body in rows:
+            self._kept.setdefault(caller, {})[request] = body
+            self._kept.move_to_end(caller)
+            self._last[caller] = now
+            self._bytes += len(body)
+        while self._bytes > KEPT_BYTES_MAX or (self._kept and self._last[next(iter(self._kept))] < now - KEPT_MS):
             self._drop(next(iter(self._kept)))
+
+    def write(self, tx: Tx, rows: list[_Row]) -> None:
+        """Write answers down, in the transaction that they answer for; now and then remove old ones."""
+        tx.run("answers.keep", now=tx.now, answers=msgspec.msgpack.encode(rows))
+        if tx.now - self._forgot_at > FORGET_EVERY_MS:
+            self._forgot_at = tx.now
+            tx.run("answers.forget", before=tx.now - KEPT_MS)
 
     def done(self, caller: str, until: int) -> None:
         """Forget what a caller has: every answer up to this request."""
@@ -54,17 +67,13 @@ class Answers:
         for request in [one for one in kept if one <= until]:
             self._bytes -= len(kept.pop(request))
         if not kept:
-            del self._kept[caller]
+            del self._kept[caller], self._last[caller]
 
     def _drop(self, caller: str) -> None:
+        del self._last[caller]
         self._bytes -= sum(len(body) for body in self._kept.pop(caller).values())
 
 
-def keep(tx: Tx, rows: Iterable[_Row]) -> None:
-    """Write answers down, in the transaction that they answer for."""
-    packed = msgspec.msgpack.encode(list(rows))
-    tx.run("daemon.keep", now=tx.now, answers=packed)
-
-
 class _Blob(msgspec.Struct, frozen=True):
+    at: int
     answers: bytes

@@ -286,8 +286,8 @@ class Core:
 
     def _bells_after(self, number: int) -> list[str]:
         with self.reading() as tx:
-            agents = tx.all(_Id, "daemon.recipients_after", after=number)
-            return [bell for row in agents if (bell := tx.value("daemon.live_bell", agent=row.id))]
+            agents = tx.all(_Id, "deliveries.recipients_after", after=number)
+            return [bell for row in agents if (bell := tx.value("sessions.live_bell", agent=row.id))]
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

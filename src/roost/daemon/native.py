@@ -127,6 +127,11 @@ class Connection(asyncio.Protocol):
             if isinstance(stream, Following):
                 stream.pump()
 
+    def handed_over(self) -> None:
+        """Another protocol goes on from here; the connection still counts as one."""
+        if self._timer:
+            self._timer.cancel()
+
     @property
     def is_full(self) -> bool:
         """Whether the peer reads more slowly than it is written to."""

@@ -122,7 +122,7 @@ class Daemon:
 
     def _is_anybody_alive(self) -> bool:
         with self.core.reading() as tx:
-            return bool(tx.value("daemon.anybody"))
+            return bool(tx.value("sessions.anybody"))
 
     # --- the doors ----------------------------------------------------------------------------------------------------
 

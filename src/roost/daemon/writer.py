@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from roost.daemon.answers import Answers, keep
+from roost.daemon.answers import Answers
 from roost.daemon.job import Job
 from roost.errors import LimitReached, RoostError
 from roost.sessions.model import SYSTEM, Me
@@ -140,7 +140,7 @@ class Writer:
                 outcomes += self.before_commit(tx, batch.alone)
                 kept = _packed(outcomes)
                 if kept and tx.has_changes:
-                    keep(tx, kept)
+                    self._answers.write(tx, kept)
         except Exception as error:
             if not isinstance(error, RoostError):
                 log.exception("a transaction failed")
@@ -153,8 +153,7 @@ class Writer:
         self._next()
 
     def _committed(self, tx: SqliteTx, kept: list[tuple[str, int, bytes]]) -> None:
-        for caller, request, body in kept:
-            self._answers.put(caller, request, body)
+        self._answers.put(kept, tx.now)
         self._wakeups.ring(tx.rung)
         self.after_commit(tx)
 

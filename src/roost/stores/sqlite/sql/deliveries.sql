@@ -199,3 +199,9 @@ WHERE a.project = :project AND a.id = :agent;
 -- name: mailbox_add
 INSERT INTO mailbox (project, agent, waiting, bytes) VALUES (:project, :agent, :count, :bytes)
 ON CONFLICT (project, agent) DO UPDATE SET waiting = waiting + :count, bytes = bytes + :bytes;
+
+-- name: recipients_after
+-- Who was sent something after message number :after.
+SELECT DISTINCT d.recipient AS id
+FROM message m INDEXED BY message_number CROSS JOIN delivery d ON d.project = m.project AND d.message = m.id
+WHERE m.project = :project AND m.number > :after;

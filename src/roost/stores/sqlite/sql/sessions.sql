@@ -85,3 +85,11 @@ SELECT max(beat_at) FROM session WHERE project = :project AND client = :client;
 -- name: endpoints
 SELECT session, kind, address, ready_at, worked_at, failed_at, last_error
 FROM endpoint WHERE project = :project AND session = :session ORDER BY kind;
+
+-- name: live_bell
+SELECT bell FROM session WHERE project = :project AND agent = :agent AND ended_at IS NULL;
+
+-- name: anybody
+-- Whether an agent's session has not ended yet.
+SELECT EXISTS (SELECT 1 FROM session s JOIN agent a ON a.project = s.project AND a.id = s.agent
+    WHERE s.project = :project AND s.ended_at IS NULL AND a.kind = 'agent');
