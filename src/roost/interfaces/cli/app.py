@@ -49,6 +49,7 @@ VERBS = {
     "up": ("daemon", "Start the project's daemon, which starts by itself too."),
     "down": ("daemon", "Stop the project's daemon; what it was asked is answered first."),
     "logs": ("daemon", "What the daemon and the hooks wrote down."),
+    "mcp": ("mcp", "Speak MCP on stdin and stdout: for clients, which start it."),
     "version": ("about", "The versions of Roost, its SQLite and Python."),
     "completion": ("about", "The completion script for your shell."),
 }

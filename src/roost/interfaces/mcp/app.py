@@ -1,0 +1,180 @@
+"""MCP over Streamable HTTP, as an ASGI app for one route of the daemon's HTTP interface.
+
+Each request stands alone, in both eras of the protocol: its token says who calls, no session of the protocol is kept,
+and a restart of the daemon ends none. The SDK is imported with the first request, aside: the daemon's loop goes on
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from roost.errors import Exhausted, NotAllowed, RoostError, WhoAreYou
+from roost.interfaces.errors import plain
+from roost.interfaces.mcp.visits import ENTRANT, Visitors
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    from roost.interfaces.door import Door
+
+BODY_BYTES_MAX = 1_310_720
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def create_mcp_app(door: Door, *, hosts: Iterable[str] = LOCAL_HOSTS) -> McpApp:
+    """Return the app; `hosts` are those by whose name it may be reached, on any port.
+
+    Mount it as the endpoint of one route (`Route("/mcp", endpoint=app)`); it starts with its first request. `close` it
+    before the loop ends.
+    """
+    return McpApp(door, hosts)
+
+
+class McpApp:
+    """The app, callable as ASGI says."""
+
+    def __init__(self, door: Door, hosts: Iterable[str]) -> None:
+        self._door = door
+        self._hosts = frozenset(hosts)
+        self._manager: asyncio.Future[StreamableHTTPSessionManager] | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        if refused := self._refused(scope):
+            await _answer(send, *refused)
+            return
+        try:
+            entrant = await self._door.enter(_token(scope), address=_address(scope))
+        except RoostError as error:
+            await _answer(send, _status(error), plain(error), _headers(error))
+            return
+        if scope["method"] != "POST":  # no session to end, and no stream but the answer to a request
+            await _answer(send, 405, _said("METHOD_NOT_ALLOWED", "MCP is spoken by POST here"), [(b"allow", b"POST")])
+            return
+        manager = await self._started()
+        await manager.handle_request({**scope, ENTRANT: entrant}, receive, send)
+
+    async def close(self) -> None:
+        """Give up the requests that are open, and stop."""
+        self._closing.set()
+        if self._running is not None:
+            await asyncio.wait([self._running])
+
+    def _refused(self, scope: Scope) -> tuple[int, dict[str, object]] | None:
+        """Refuse a host or origin that is not ours: a page of somebody else's must not speak to this address."""
+        hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
+        if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
+            return 421, _said("FORBIDDEN", "this host is not served here")
+        if any(not self._is_ours(origin) for origin in origins):
+            return 403, _said("FORBIDDEN", "this origin may not call here")
+        return None
+
+    def _is_ours(self, origin: str) -> bool:
+        scheme, _, host = origin.partition("://")
+        return scheme in ("http", "https") and _name(host) in self._hosts
+
+    async def _started(self) -> StreamableHTTPSessionManager:
+        if self._manager is None:
+            self._manager = asyncio.get_running_loop().create_future()
+            self._running = asyncio.create_task(self._run(self._manager), name="roost-mcp")
+        return await asyncio.shield(self._manager)
+
+    async def _run(self, ready: asyncio.Future[StreamableHTTPSessionManager]) -> None:
+        """Hold the SDK's manager open; whoever waits for it learns why it could not start."""
+        try:
+            manager = await asyncio.to_thread(_manager, self._door)
+            async with manager.run():
+                ready.set_result(manager)
+                await self._closing.wait()
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+                return
+            raise
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            event = (await receive())["type"].removeprefix("lifespan.")
+            if event == "shutdown":
+                await self.close()
+            await send({"type": f"lifespan.{event}.complete"})
+            if event == "shutdown":
+                return
+
+
+def _manager(door: Door) -> StreamableHTTPSessionManager:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    from roost.interfaces.mcp.server import create_server
+
+    server = create_server(Visitors(door))
+    return StreamableHTTPSessionManager(
+        server, json_response=True, stateless=True, max_request_body_size=BODY_BYTES_MAX
+    )
+
+
+def _token(scope: Scope) -> str:
+    """Return the bearer token of a request. Raises WhoAreYou for none, or more than one."""
+    given = _values(scope, b"authorization")
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise WhoAreYou("this call has no token", hint="send `Authorization: Bearer rst_...`")
+    return token.strip()
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _values(scope: Scope, header: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+
+
+def _name(host: str) -> str:
+    """Return a host without its port, '' for what is no host."""
+    name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+    if not colon:
+        return host.lower()
+    return name.lower() if port.isascii() and port.isdigit() else ""
+
+
+def _status(error: RoostError) -> int:
+    if isinstance(error, Exhausted):
+        return 429
+    return 401 if isinstance(error, NotAllowed) else 503
+
+
+def _headers(error: RoostError) -> list[tuple[bytes, bytes]]:
+    if "retry_after" in error.details:
+        return [(b"retry-after", str(max(1, round(error.details["retry_after"]))).encode())]
+    return [(b"www-authenticate", b'Bearer realm="roost"')] if isinstance(error, NotAllowed) else []
+
+
+def _said(code: str, message: str) -> dict[str, object]:
+    return {"code": code, "message": message, "hint": "see docs/reference/mcp.md", "retryable": False}
+
+
+async def _answer(
+    send: Send, status: int, body: dict[str, object], headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    data = msgspec.json.encode(body)
+    head = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": data})

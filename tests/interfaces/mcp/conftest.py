@@ -1,0 +1,70 @@
+"""What the tests of MCP share: agents behind both transports, in both eras of the protocol."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from mcp.client.client import Client
+
+from roost.hub import Hub
+from roost.verbs import Sync
+
+from .stage import Era, Fleet, app_of, fleet_in, over_http, served
+
+Joins = Callable[[str], AbstractAsyncContextManager[Client]]
+
+
+class Stage:
+    """Agents by name: as hubs, and as clients of the transport and era that the test runs with."""
+
+    def __init__(self, fleet: Fleet, transport: str, era: Era) -> None:
+        self.fleet = fleet
+        self.transport = transport
+        self.era = era
+
+    def hub(self, name: str) -> Hub[Sync]:
+        return self.fleet.hub(name)
+
+    @contextlib.asynccontextmanager
+    async def client(self, name: str) -> AsyncIterator[Client]:
+        """Connect as an agent."""
+        self.fleet.hub(name)
+        if self.transport == "stdio":
+            async with self.fleet.over_stdio(name, self.era) as client:
+                yield client
+            return
+        app, door = app_of(self.fleet.project)
+        door.hub_of = self.fleet.hub  # type: ignore[method-assign]
+        async with served(app) as url, over_http(url, name, self.era) as client:
+            yield client
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with fleet_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=["http", "stdio"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["legacy", "2026-07-28"])
+def era(request: pytest.FixtureRequest) -> Era:
+    found: Era = request.param
+    return found
+
+
+@pytest.fixture
+def stage(fleet: Fleet, transport: str, era: Era) -> Stage:
+    return Stage(fleet, transport, era)
