@@ -106,6 +106,8 @@ class Daemon:
         await asyncio.sleep(0)
         await asyncio.to_thread(self.hooks.close)
         await self.core.close()
+        writer = self.core.writer
+        log.info("stopped: %s calls in %s transactions", f"{writer.calls:,}", f"{writer.batches:,}")
         self.lock.release()
 
     async def _leave_when_alone(self) -> None:

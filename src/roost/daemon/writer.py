@@ -37,8 +37,10 @@ BATCH_SECONDS_MAX = 0.04
 JOBS_MAX = 20_000
 """Calls that may wait; one more is refused."""
 
-_CALM = frozenset({"roost.messages.service", "roost.deliveries.service", "roost.leases.service"})
-"""Services whose verbs change nobody's identity, so that callers need not be looked up again behind them."""
+GATHER_SECONDS_MAX = 0.0006
+"""So long a transaction waits for callers that were there a moment ago and will be back: a sync costs more than that.
+Half of 32 callers would otherwise always wait for the other half's sync (5,400 sends a second instead of 7,900)."""
+GATHER_CALLERS_MIN = 4
 
 log = logging.getLogger("roost.daemon")
 Outcome = tuple[Job, Any, BaseException | None]
@@ -63,6 +65,8 @@ class Writer:
         self._answers = answers
         self._jobs: deque[Job] = deque()
         self._busy = False
+        self._lately: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+        self._gather_until = 0.0
         self._gatekeeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="roost-gate")
         self._idle = asyncio.Event()
         self._idle.set()
@@ -97,6 +101,9 @@ class Writer:
     # --- the gate -----------------------------------------------------------------------------------------------------
 
     def _go(self) -> None:
+        if self._gathers():
+            self._loop.call_soon(self._go)
+            return
         try:
             if self._store.enter_gate(wait=False):
                 self._write()
@@ -106,6 +113,20 @@ class Writer:
             return
         waiting = self._loop.run_in_executor(self._gatekeeper, self._store.enter_gate)
         waiting.add_done_callback(self._entered)
+
+    def _gathers(self) -> bool:
+        """Say whether callers that sent a moment ago are likely to send again at once."""
+        expected = len(self._lately[0] | self._lately[1])
+        if expected < GATHER_CALLERS_MIN or len(self._jobs) >= expected:
+            self._gather_until = 0.0
+            return False
+        now = time.monotonic()
+        if not self._gather_until:
+            self._gather_until = now + GATHER_SECONDS_MAX
+        if now < self._gather_until:
+            return True
+        self._gather_until = 0.0
+        return False
 
     def _entered(self, waiting: asyncio.Future[bool]) -> None:
         error = waiting.exception()
@@ -131,6 +152,7 @@ class Writer:
 
     def _write(self) -> None:
         jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_MAX))]
+        self._lately = self._lately[1], frozenset([job.session for job in jobs])
         self.batches += 1
         self.calls += len(jobs)
         try:
@@ -164,7 +186,6 @@ class Batch:
     def __init__(self, tx: SqliteTx, duties: Callable[[SqliteTx], None]) -> None:
         self.tx = tx
         self.taken = 0
-        self._callers: dict[str, Me | RoostError] = {}
         if tx.duties_due:
             duties(tx)
 
@@ -196,9 +217,6 @@ class Batch:
                 raise  # the disk is full or broken: nothing of this transaction stands
             log.exception("%s failed", job.verb.name)
             return job, None, error
-        finally:
-            if job.service.__module__ not in _CALM:
-                self._callers.clear()
         return job, result, None
 
     def _many(self, verb: Verb[..., Any], jobs: list[Job]) -> list[Outcome]:
@@ -224,18 +242,7 @@ class Batch:
         ]
 
     def _caller(self, session: str) -> Me:
-        if not session:
-            return SYSTEM
-        known = self._callers.get(session)
-        if known is None:
-            try:
-                known = identify(self.tx, session)
-            except RoostError as error:
-                known = error
-            self._callers[session] = known
-        if isinstance(known, RoostError):
-            raise known
-        return known
+        return identify(self.tx, session) if session else SYSTEM
 
 
 def _bulk_of(job: Job) -> Verb[..., Any] | None:

@@ -28,6 +28,9 @@ from roost.stores.base import Tx
 
 KEY_LIVES_MS = 7 * 24 * 3_600_000
 """An idempotency key is remembered for 7 days."""
+REMEMBERED_MAX = 100
+"""Recipients of a group that is remembered from one transaction to the next."""
+_json = msgspec.json.encode
 
 
 class Desk(msgspec.Struct):
@@ -49,9 +52,7 @@ class Sender:
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
-        self._keys: dict[str, Key] = {}
         self._spent: dict[str, quota.Spent] = {}
-        self._groups: dict[tuple[str, tuple[str, ...]], Recipients] = {}
         self._desks: dict[str, Desk] = {}
         self._messages: list[Message] = []
         self._deliveries: list[Delivery] = []
@@ -133,10 +134,12 @@ class Sender:
         return msgspec.structs.replace(_sent(known, names), duplicate=True)
 
     def _recipients(self, draft: Draft) -> Recipients:
-        group = self.tx.me.agent, draft.to
-        known = self._groups.get(group)
+        group = "recipients", self.tx.me.agent, draft.to
+        known: Recipients | None = self.tx.memo.get(group)
         if known is None:
-            known = self._groups[group] = recipients_of(self.tx, draft)
+            known = recipients_of(self.tx, draft)
+            if len(known.agents) <= REMEMBERED_MAX:
+                self.tx.memo[group] = known
         return known
 
     def _charged(self, cost: int) -> quota.Spent:
@@ -144,7 +147,7 @@ class Sender:
         if me.kind == "system":
             return ()
         limit = quota.limit_of(me.kind, agent=limits.rate_agent, human=limits.rate_human)
-        spent = self._spent.get(me.agent)
+        spent: quota.Spent | None = self._spent.get(me.agent, self.tx.memo.get(("spent", me.agent)))
         if spent is None:
             spent = _decode_spent(self.tx.value("messages.spent", agent=me.agent))
         outcome = quota.charge(spent, cost=cost, limit=limit, now=self.tx.now)
@@ -208,10 +211,10 @@ class Sender:
         return msgspec.structs.replace(unsigned, key_id=key.id, signature=sign(key, letter))
 
     def _key_of(self, me: Me) -> Key:
-        key = self._keys.get(me.agent)
+        key: Key | None = self.tx.memo.get(("key", me.agent))
         if key is None:
             key = derive_key(self.tx.secret, project=self.tx.project, sender=me.agent, version=me.key_version)
-            self._keys[me.agent] = key
+            self.tx.memo["key", me.agent] = key
         return key
 
     def _deliver(self, message: Message, desks: Sequence[Desk]) -> list[Delivery]:
@@ -266,7 +269,6 @@ class Sender:
     def _forget(self) -> None:
         """Look everything up again: it was read inside a savepoint that is undone."""
         self._spent.clear()
-        self._groups.clear()
         self._desks.clear()
 
     def _write(self) -> None:
@@ -284,8 +286,11 @@ class Sender:
                 tx.run("deliveries.mailbox_add", agent=desk.id, count=desk.added, bytes=desk.added_bytes)
                 desk.waiting, desk.bytes = desk.waiting + desk.added, desk.bytes + desk.added_bytes
                 desk.added = desk.added_bytes = 0
+        rows = [{"agent": agent, "spent": _json(spent).decode()} for agent, spent in self._spent.items()]
+        tx.run_many("messages.spend", rows)
         for agent, spent in self._spent.items():
-            tx.run("messages.spend", agent=agent, spent=msgspec.json.encode(spent).decode())
+            tx.memo["spent", agent] = spent
+        self._spent.clear()
         self._messages, self._deliveries = [], []
 
 

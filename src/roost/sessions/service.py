@@ -174,6 +174,9 @@ class _Caller(msgspec.Struct, frozen=True):
 
 def identify(tx: Tx, session: str) -> Me:
     """Return the caller that a session makes. Raises SessionEnded for one that is over or fenced by a newer epoch."""
+    known: Me | None = tx.memo.get(("me", session))
+    if known is not None:
+        return known
     found = tx.one(_Caller, "sessions.caller", id=session)
     if found is None:
         raise WhoAreYou(f"this store knows no session {session!r}", hint="join again: `roost join NAME`")
@@ -183,7 +186,7 @@ def identify(tx: Tx, session: str) -> Me:
             hint="nothing was changed; join again: `roost join NAME`",
             session=session,
         )
-    return Me(
+    me = tx.memo["me", session] = Me(
         agent=found.agent,
         name=found.name,
         kind=found.kind,
@@ -191,6 +194,7 @@ def identify(tx: Tx, session: str) -> Me:
         epoch=found.epoch,
         key_version=found.key_version,
     )
+    return me
 
 
 def bell_name(client: str, client_session: str) -> str:

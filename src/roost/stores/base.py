@@ -36,6 +36,8 @@ class Tx(Protocol):
     duties_due: bool
     secret: bytes
     """The project's 32 bytes, from which the keys that sign messages are derived."""
+    memo: dict[Any, Any]
+    """What this writer has read of agents, sessions and channels; empty whenever it could be out of date."""
     rung: list[str]
     """Bells to ring after the commit."""
 

@@ -31,6 +31,8 @@ CHECKED_BYTES_MAX = 64 * 1024 * 1024
 STATEMENTS_MAX = 300
 PROGRESS_STEPS = 20_000
 FORK_SECONDS_MAX = 1.0
+MEMO_MAX = 10_000
+"""Things that are remembered from one write transaction to the next."""
 _WAL_KEPT_BYTES = 16 * 1024 * 1024
 _PRAGMAS = {
     "foreign_keys": 1,
@@ -81,6 +83,8 @@ class SqliteStore:
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
         self._errno = 0
+        self._memo: dict[Any, Any] = {}
+        self._memo_version: Any = None
         self._held: tuple[bool, bool] = (False, False)
         self._orphan = ""
         with translated(self.path, self._forget_writer):
@@ -129,7 +133,7 @@ class SqliteStore:
         connection.execute("BEGIN IMMEDIATE")
         try:
             before = connection.total_changes()
-            tx = self._transaction(connection)
+            tx = self._transaction(connection, memo=self._remembered(connection))
             schema.refuse_writing(tx.oldest_writer)
             yield tx
             if tx.finish() or connection.total_changes() != before:
@@ -138,8 +142,17 @@ class SqliteStore:
             else:
                 connection.execute("ROLLBACK")  # nothing was written: no sync to wait for
         except BaseException:
+            self._memo.clear()
             _roll_back(connection)
             raise
+
+    def _remembered(self, connection: apsw.Connection) -> dict[Any, Any]:
+        """Return what earlier transactions of this connection read, unless another one committed since."""
+        version = id(connection), connection.pragma("data_version")
+        if version != self._memo_version or len(self._memo) > MEMO_MAX:
+            self._memo.clear()
+            self._memo_version = version
+        return self._memo
 
     def _commit(self, connection: apsw.Connection, tx: SqliteTx) -> None:
         try:
@@ -175,7 +188,9 @@ class SqliteStore:
                 return True
         return False
 
-    def _transaction(self, connection: apsw.Connection, *, until: float = 0.0) -> SqliteTx:
+    def _transaction(
+        self, connection: apsw.Connection, *, until: float = 0.0, memo: dict[Any, Any] | None = None
+    ) -> SqliteTx:
         row = connection.execute(
             "SELECT s.boot_id, s.clock_offset, s.clock_last, s.wall_last, s.epoch, s.duties_at, s.oldest_writer,"
             " p.id, p.seq, p.head, p.messages FROM store s, project p"
@@ -192,6 +207,7 @@ class SqliteStore:
             secret=self._secret,
             until=until,
             hurry=self._hurry,
+            memo=memo,
         )
 
     def _hurry(self, seconds: float) -> None:
@@ -358,6 +374,7 @@ class SqliteStore:
             self._errno = self._writer.system_errno
             self._writer.close(force=True)
             self._writer = None
+            self._memo.clear()
         return self._errno
 
     def _forget_reader(self) -> int:

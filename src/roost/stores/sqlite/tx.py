@@ -27,6 +27,9 @@ DUTIES_EVERY_MS = 1_000
 READ_SECONDS_MAX = 30.0
 """A read that lasts longer is stopped: while it lives, the WAL cannot begin again and grows."""
 
+REMEMBERED = ("agent.", "session.", "channel.")
+"""Every change of what `memo` may hold writes an event of one of these families, in its own transaction."""
+
 _encode = msgspec.json.encode
 
 
@@ -44,6 +47,7 @@ class SqliteTx:
         secret: bytes,
         until: float = 0.0,
         hurry: Callable[[float], None] = lambda seconds: None,
+        memo: dict[Any, Any] | None = None,
     ) -> None:
         self._connection = connection
         self.reading = reading
@@ -67,6 +71,7 @@ class SqliteTx:
         self.config = config
         self.secret = secret
         self.rung: list[str] = []
+        self.memo = {} if memo is None else memo
 
     # --- queries ------------------------------------------------------------------------------------------------------
 
@@ -118,6 +123,8 @@ class SqliteTx:
     def record(self, kind: str, object: str, data: dict[str, Any] | None = None) -> int:
         text = _encode(data).decode() if data else "{}"
         me = self.me
+        if kind.startswith(REMEMBERED):
+            self.memo.clear()
         self.seq += 1
         self.head = chain(
             self.head, self.project, self.seq, self.now, self.wall, kind, me.agent, me.session, object, text
@@ -143,6 +150,7 @@ class SqliteTx:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK TO call; RELEASE call")
+            self.memo.clear()
             del self._events[before[0] :]
             _, self.seq, self.head, self.messages, self.rung = before
             raise
