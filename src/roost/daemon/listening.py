@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from roost.daemon.job import Job
 from roost.messages.model import Page
 from roost.messages.service import Messages

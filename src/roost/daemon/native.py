@@ -6,11 +6,12 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from roost.daemon import pipes
 from roost.daemon.entering import enter, is_ours
 from roost.daemon.job import Job
 from roost.errors import InvalidInput, LimitReached, NotAllowed, RoostError
@@ -33,8 +34,6 @@ STREAMS_MAX = 64
 HELLO_SECONDS_MAX = 10.0
 CONNECTIONS_MAX = 20_000
 
-Pipe = Callable[["Entrant", asyncio.StreamReader, asyncio.StreamWriter], Any]
-
 
 class Doors:
     """What every connection shares."""
@@ -44,7 +43,7 @@ class Doors:
         core: Core,
         *,
         hook: Callable[[bytes, int], asyncio.Future[bytes]],
-        pipe: Callable[[Hello, int, Connection], bool],
+        pipe: Callable[[Hello, Connection], Coroutine[Any, Any, None]],
         allow: Callable[[Entrant, Op], None],
     ) -> None:
         self.core = core
@@ -180,21 +179,21 @@ class Connection(asyncio.Protocol):
             self.say(request.id, ERROR, body_of(error))
 
     def _write(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
-        core, id = self._doors.core, request.id
+        core, number = self._doors.core, request.id
         assert self.entrant is not None
         if request.done:
             core.answers.done(self.caller, request.done)
-        known = core.answers.get(self.caller, id)
+        known = core.answers.get(self.caller, number)
         if known is not None:
-            self.say(id, ANSWER, known)
+            self.say(number, ANSWER, known)
             return
         job = Job(
             self.entrant.session,
             found.verb,  # type: ignore[arg-type]
             found.service,
             kwargs,
-            lambda result, error: self._written(job, id, error),
-            request=(self.caller, id),
+            lambda result, error: self._written(job, number, error),
+            request=(self.caller, number),
             pack=frames.encode,
         )
         self._in_flight += 1
@@ -215,16 +214,16 @@ class Connection(asyncio.Protocol):
             self.say(id, ANSWER, job.packed)
 
     def _wait(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
-        core, id = self._doors.core, request.id
+        core, number = self._doors.core, request.id
         assert self.entrant is not None
 
         def answered(result: Any, error: BaseException | None) -> None:
-            if self._streams.pop(id, None) is None:
+            if self._streams.pop(number, None) is None:
                 return
             body = body_of(error) if error is not None else frames.encode(result)
-            self.say(id, ERROR if error is not None else ANSWER, body)
+            self.say(number, ERROR if error is not None else ANSWER, body)
 
-        self._streams[id] = core.wait(self.entrant.session, found.verb, found.service, kwargs, answered)  # type: ignore[arg-type]
+        self._streams[number] = core.wait(self.entrant.session, found.verb, found.service, kwargs, answered)  # type: ignore[arg-type]
 
     # --- streams ------------------------------------------------------------------------------------------------------
 
@@ -269,7 +268,8 @@ class Connection(asyncio.Protocol):
         self._doors.core.spawn(self._greet(request.id, hello))
 
     async def _greet(self, id: int, hello: Hello) -> None:
-        if hello.pipe and self._doors.pipe(hello, self.peer[0], self):
+        if hello.pipe:
+            await self._pipe(id, hello)
             return
         try:
             address = "" if self.peer[0] else str(self.transport.get_extra_info("peername"))
@@ -287,6 +287,19 @@ class Connection(asyncio.Protocol):
         self.say(id, ANSWER, frames.encode(welcome))
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+    async def _pipe(self, id: int, hello: Hello) -> None:
+        """Leave the connection to another protocol."""
+        try:
+            pipes.check(hello.pipe)
+        except RoostError as error:
+            self.say(id, ERROR, body_of(error))
+            self.transport.close()
+            return
+        if self._timer:
+            self._timer.cancel()
+        self.say(id, ANSWER, b"\xc0")
+        await self._doors.pipe(hello, self)
 
     def _hooked(self, body: bytes) -> None:
         if not self.peer[0]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import roost
 from roost.connect import connect
-from roost.daemon import places
+from roost.daemon import pipes, places
 from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor, allow_by_wire
 from roost.daemon.hooks import Hooks
@@ -128,11 +128,8 @@ class Daemon:
 
     # --- the doors ----------------------------------------------------------------------------------------------------
 
-    def _pipe(self, hello: Hello, pid: int, connection: Connection) -> bool:
-        """Serve another protocol on a connection, if its hello asks for one that is here."""
-        from roost.daemon.pipes import serve
-
-        return serve(self, hello, pid, connection)
+    async def _pipe(self, hello: Hello, connection: Connection) -> None:
+        await pipes.serve(self.core, self.door, hello, connection)
 
     def facts(self) -> dict[str, Any]:
         """Return what is known of this daemon."""

@@ -100,11 +100,11 @@ class AsyncRemote:
 
     async def _brought(self, found: Op, named: dict[str, Any]) -> AsyncIterator[Any]:
         self._last += 1
-        id, wire = self._last, self._wire
+        number, wire = self._last, self._wire
         if wire is None:
             raise EOFError("the daemon hung up")
-        arrived = self._streams[id] = asyncio.Queue()
-        wire.send(Request(id, found.name, msgspec.Raw(found.write_arguments((), named))))
+        arrived = self._streams[number] = asyncio.Queue()
+        wire.send(Request(number, found.name, msgspec.Raw(found.write_arguments((), named))))
         try:
             while True:
                 answer = await arrived.get()
@@ -117,10 +117,10 @@ class AsyncRemote:
                 for item in found.read_result(answer.body):
                     yield item
                 if found.name == "messages.listen":
-                    wire.send(Request(id, MORE))
+                    wire.send(Request(number, MORE))
         finally:
-            del self._streams[id]
-            wire.send(Request(id, STOP))
+            del self._streams[number]
+            wire.send(Request(number, STOP))
 
     def close(self) -> None:
         """Hang up."""

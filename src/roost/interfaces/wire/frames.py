@@ -50,8 +50,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """Who is calling, as far as the caller can say; the daemon proves it by the kernel and the session's key.
 
     `caller` names this caller for as long as it lives; `session` and `key` are those of `ROOST_SESSION`; `token`
-    comes from far; `name` joins as an agent; `resume` is the session that this process joined before; `terminal` says that a person may be typing; `pipe` asks for another
-    protocol after the hello (`mcp`).
+    comes from far; `name` joins as an agent; `resume` is the session that this process joined before; `terminal` says
+    that a person may be typing; `pipe` asks for another protocol after the hello (`mcp`).
     """
 
     version: int = VERSION
