@@ -24,9 +24,16 @@ SOCKET = "socket"
 SWITCH = "ROOST_DAEMON"
 """`off` keeps this process on the file, `auto` (the default) takes the daemon when it runs."""
 START_SECONDS_MAX = 10.0
+START_AGAIN_SECONDS = 3.0
 REVIVE_SECONDS = 2.0
 """Who asks where the daemon is twice in this time found nobody there."""
 VARIABLE = "ROOST_SESSION"
+LOG = "daemon.log"
+KEPT = (
+    "HOME", "PATH", "LANG", "LC_", "TZ", "TMPDIR", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "GIT_CONFIG", "PYTHON",
+    "ROOST_DAEMON", "ROOST_DIR", "ROOST_GATE_SECONDS", "OTEL_",
+)  # fmt: skip
+"""Variables that a daemon gets of who starts it: it serves all, so it gets nobody's session and nobody's keys."""
 
 
 def is_wanted() -> bool:
@@ -187,29 +194,32 @@ def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
 
 def spawn(place: str) -> None:
     """Start the daemon of a place in a session of its own, and do not wait."""
-    import subprocess
     import sys
 
-    log = os.open(os.path.join(place, "daemon.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        subprocess.Popen(
-            [sys.executable, "-m", "roost.daemon", place],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            close_fds=True,
-            cwd=os.path.dirname(place) or "/",
-        )
-    finally:
-        os.close(log)
+    log = os.path.join(place, LOG)
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
+    words = [sys.executable, "-m", "roost.daemon", place]
+    os.posix_spawn(sys.executable, words, kept, file_actions=actions, setsid=True)
 
 
 def start_soon(place: str) -> None:
     """Start the daemon for the next caller, where that is wanted; this one goes on with the file."""
-    if not is_wanted():
+    if not is_wanted() or _was_started_just_now(place):
         return
     from roost import config
 
     if config.load(place).daemon.autostart:
         spawn(place)
+
+
+def _was_started_just_now(place: str) -> bool:
+    """Say whether somebody tried a moment ago: a daemon that fails at its start is not tried at each call."""
+    try:
+        return -1.0 < time.time() - os.stat(os.path.join(place, LOG)).st_mtime < START_AGAIN_SECONDS
+    except OSError:
+        return False

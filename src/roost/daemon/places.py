@@ -16,7 +16,7 @@ import msgspec
 from roost.errors import Conflict, UnsafeFolder
 from roost.reach import SOCKET
 
-LOCK, RUN, LOG = "daemon.lock", "run.json", "daemon.log"
+LOCK, RUN = "daemon.lock", "run.json"
 NATIVE, HTTP = "native.sock", "http.sock"
 PATH_BYTES_MAX = 107
 """sun_path holds 108 bytes with its end (unix(7))."""

@@ -152,6 +152,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     _raise_files_limit()
     place = os.path.abspath(argv[0])
+    os.chdir(os.path.dirname(place))
     try:
         return _loop_run(Daemon(place).run())
     except RoostError as error:

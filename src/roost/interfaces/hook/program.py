@@ -130,14 +130,19 @@ def _turn(place: str, client: str, bell: str, raw: bytes, began: float) -> int:
     if daemon_wanted():
         answer = _forwarded(place, client, bell, raw)
         if answer is not None:
-            for stream, text in ((1, answer[1]), (2, answer[2])):
-                while text:
-                    text = text[posix.write(stream, text) :]
+            write_all(1, answer[1])
+            write_all(2, answer[2])
             return answer[0]
     library()
     from roost.interfaces.hook.turn import turn
 
     return turn(place, client, bell, raw, began=began)
+
+
+def write_all(file: int, text: bytes) -> None:
+    """Write a whole text to a descriptor."""
+    while text:
+        text = text[posix.write(file, text) :]
 
 
 def daemon_wanted() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from roost import keyfiles
+from roost import keyfiles, reach
 from roost.clients.base import Client, Output, Unreadable
 from roost.clients.named import named
 from roost.connect import Project, bells_of, connect
@@ -161,7 +161,9 @@ def turn(
     if isinstance(event, Unreadable):
         complain(place, ValueError(event.reason), client=client_name)
         return 0
-    return Turn(place, client, event, bell, time.monotonic() if began is None else began).run()
+    status = Turn(place, client, event, bell, time.monotonic() if began is None else began).run()
+    reach.start_soon(place)  # the answer is out already
+    return status
 
 
 def open_project(place: str) -> Project:
