@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -84,6 +85,7 @@ async def served(app: McpApp) -> AsyncIterator[str]:
     """Serve the app alone and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
+        free.listen()  # who connects before the server looks waits for it
         config = uvicorn.Config(app, log_level="error", lifespan="on")
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[free]))
@@ -155,8 +157,16 @@ class Fleet:
             self._daemon.wait(20)
             self._daemon = None
 
+    def freeze_daemon(self) -> None:
+        """Stop the daemon where it stands: it takes nothing more, and answers nothing."""
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGSTOP)
+
     def close(self) -> None:
+        """End every daemon that this project has, those too that a pipe started."""
         self.end_daemon()
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int(json.loads((self.place / "run.json").read_text())["pid"]), signal.SIGKILL)
         self.project.close()
 
     @contextlib.asynccontextmanager

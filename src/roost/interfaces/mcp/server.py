@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from roost import __version__
 from roost.errors import InvalidInput, NotFound, RoostError, SessionEnded, WhoAreYou
 from roost.interfaces.mcp import resources
+from roost.interfaces.mcp.listening import Listening
 from roost.interfaces.mcp.model import Answer, Mail
 from roost.interfaces.mcp.tools import TOOLS, Tool
 from roost.interfaces.mcp.visits import Guests, Visit
@@ -60,6 +61,7 @@ def create_server(guests: Guests) -> Server[Guests]:
         on_list_resources=_list_resources,
         on_list_resource_templates=_list_templates,
         on_read_resource=_read_resource,
+        on_subscriptions_listen=Listening().listen,
     )
     server.middleware.append(_keep_inside)
     return server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import anyio
 import mcp_types as types
@@ -74,10 +75,10 @@ def _message(line: bytes | None) -> types.JSONRPCMessage:
     """Return the message of a line; an error to answer with for what is none."""
     if line is None:
         return _error(None, types.INVALID_REQUEST, "a message of more than 2 MiB is not read")
-    try:
-        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValidationError:
-        pass
+    with suppress(ValidationError):
+        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        if not isinstance(message, types.JSONRPCNotification) or "id" not in msgspec.json.decode(line):
+            return message  # a request whose id is none must not pass for a notification, which nobody answers
     try:
         value = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

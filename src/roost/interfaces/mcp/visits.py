@@ -31,6 +31,10 @@ class Guests(Protocol):
         """Return the visit that a request is; over a pipe there is none. Raises WhoAreYou."""
         ...
 
+    def whose(self, request: Any) -> str:
+        """Return what a request is counted under, whoever makes it."""
+        ...
+
     def forget(self) -> bool:
         """Drop what is known, because the session is over; return whether another one may be there."""
         ...
@@ -72,6 +76,7 @@ class Visit:
     """Whoever calls, its hub, and what it was shown before."""
 
     def __init__(self, door: Door, entrant: Entrant, shown: Shown) -> None:
+        self.door = door
         self.entrant = entrant
         self.hub: Hub[Async] = door.hub(entrant)
         self._shown = shown
@@ -114,6 +119,11 @@ class Visitors:
         entrant: Entrant = request.scope[ENTRANT]
         return Visit(self._door, entrant, self._memory.of(entrant.session))
 
+    def whose(self, request: Any) -> str:
+        """Return the session of a request."""
+        entrant: Entrant = request.scope[ENTRANT]
+        return entrant.session
+
     def forget(self) -> bool:
         """Nothing is kept that another look could change."""
         return False
@@ -133,6 +143,10 @@ class Pipe:
         if self._entrant is None:
             self._entrant = await self._find()
         return Visit(self._door, self._entrant, self._shown)
+
+    def whose(self, request: Any) -> str:
+        """All requests are of this one connection, which has a server to itself."""
+        return ""
 
     def forget(self) -> bool:
         """Look anew: the session that was there is over."""

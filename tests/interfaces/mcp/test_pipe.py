@@ -1,0 +1,228 @@
+"""`roost mcp` as bytes: what a client may say wrong, who is there, and a daemon that ends under it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from roost.interfaces.mcp import program
+from roost.interfaces.mcp.pipe import Lines
+
+from .stage import Era, Fleet, text_of
+
+pytestmark = pytest.mark.timeout(180)
+
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+
+class Raw:
+    """A pipe whose lines the test writes and reads itself."""
+
+    def __init__(self, fleet: Fleet, name: str) -> None:
+        given = fleet.pipe(name)
+        self.process = subprocess.Popen(
+            [given.command, *given.args],
+            env=given.env,
+            cwd=str(given.cwd),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def say(self, line: bytes | dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, line: bytes | dict[str, Any]) -> Any:
+        self.say(line)
+        return self.hear()
+
+    def begin(self) -> Raw:
+        assert self.ask(HELLO)["result"]["protocolVersion"] == "2025-06-18"
+        self.say(READY)
+        return self
+
+    def call(self, number: int, tool: str, **arguments: Any) -> dict[str, Any]:
+        params = {"name": tool, "arguments": arguments}
+        return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+
+    def close(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        status = self.process.wait(20)
+        self.process.stdout.close()
+        return status
+
+
+@pytest.fixture
+def raw(fleet: Fleet) -> Iterator[Raw]:
+    pipe = Raw(fleet, "bob").begin()
+    yield pipe
+    assert pipe.close() == 0
+
+
+def test_what_is_no_message_gets_a_numeric_error_and_the_next_call_is_answered(raw: Raw) -> None:
+    wrong: list[tuple[bytes, int, Any]] = [
+        (b"{", -32700, None),
+        (b"\x00\xff\xfe binary", -32700, None),
+        (b"[" * 200_000, -32700, None),
+        (b"[]", -32600, None),
+        (b"42", -32600, None),
+        (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600, None),
+        (b'{"jsonrpc":"1.0","id":5,"method":"ping"}', -32600, 5),
+        (b'{"jsonrpc":"2.0","id":"a","method":7}', -32600, "a"),
+        (b'{"jsonrpc":"2.0","id":{},"method":"ping"}', -32600, None),
+        (b'{"jsonrpc":"2.0","id":6,"method":"no/such"}', -32601, 6),
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/call"}', -32602, 7),
+        (b'{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"who","arguments":[]}}', -32602, 8),
+        (b'{"jsonrpc":"2.0","id":9,"method":"ping","x":"' + b"y" * (3 * 1024 * 1024) + b'"}', -32600, None),
+    ]
+    for line, code, number in wrong:
+        answer = raw.ask(line)
+        assert (answer["error"]["code"], answer["id"]) == (code, number), line[:60]
+    for number, line in enumerate((b"", b"   ", b'{"jsonrpc":"2.0","method":"notifications/whatever"}')):
+        raw.say(line)
+        assert raw.ask({"jsonrpc": "2.0", "id": number, "method": "ping"}) == {
+            "jsonrpc": "2.0",
+            "id": number,
+            "result": {},
+        }
+
+
+def test_a_message_of_a_megabyte_goes_through(raw: Raw, fleet: Fleet) -> None:
+    body = "x" * (1024 * 1024)
+    answer = raw.ask(raw.call(1, "send", to="bob", text=body))
+    assert answer["result"]["isError"] is False
+    assert fleet.hub("bob").messages.get("m1").body == body
+
+
+def test_a_client_that_closes_its_side_still_gets_its_answers(fleet: Fleet) -> None:
+    fleet.hub("bob")
+    pipe = Raw(fleet, "bob")
+    lines = [HELLO, READY, *(pipe.call(n, "send", to="bob", text=f"number {n}") for n in range(1, 6))]
+    output, _ = pipe.process.communicate(b"".join(json.dumps(line).encode() + b"\n" for line in lines), timeout=60)
+    assert sorted(json.loads(line)["id"] for line in output.splitlines()) == [0, 1, 2, 3, 4, 5]
+    assert pipe.process.returncode == 0
+
+
+def test_a_client_above_that_has_not_joined_is_told_how_and_may_join_later(fleet: Fleet) -> None:
+    pipe = Raw(fleet, "").begin()
+    refused = json.loads(pipe.ask(pipe.call(1, "inbox"))["result"]["content"][0]["text"])
+    assert refused["code"] == "UNAUTHENTICATED"
+    assert "roost join NAME" in refused["hint"]
+    assert len(pipe.ask({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})["result"]["tools"]) == 7
+    from roost.runtimes.host import LocalHost
+
+    session = fleet.project.system().turns.join("late", client="claude", process=LocalHost().process(os.getpid()))
+    told = pipe.ask(pipe.call(3, "who"))["result"]["structuredContent"]
+    assert [one["name"] for one in told["agents"] if one.get("you")] == ["late"]
+    assert fleet.project.as_session(session.id).sessions.me().name == "late"
+    pipe.close()
+
+
+def test_a_session_that_another_followed_is_found_anew(fleet: Fleet) -> None:
+    from roost.runtimes.host import LocalHost
+
+    process = LocalHost().process(os.getpid())
+    first = fleet.project.system().turns.join("first", client="claude", process=process)
+    pipe = Raw(fleet, "").begin()
+    assert "isError" in pipe.ask(pipe.call(1, "who"))["result"]
+    fleet.project.as_session(first.id).turns.leave()
+    fleet.project.system().turns.join("second", client="claude", process=process)
+    told = pipe.ask(pipe.call(2, "who"))["result"]["structuredContent"]
+    assert [one["name"] for one in told["agents"] if one.get("you")] == ["second"]
+    pipe.close()
+
+
+def test_the_next_daemon_is_found_and_told_the_handshake_again(raw: Raw, fleet: Fleet) -> None:
+    assert raw.ask(raw.call(1, "send", to="bob", text="before"))["result"]["isError"] is False
+    fleet.end_daemon(signal.SIGKILL)
+    for number in range(2, 5):
+        assert raw.ask(raw.call(number, "send", to="bob", text="after"))["result"]["isError"] is False
+    assert fleet.hub("bob").messages.last_number() == 4
+
+
+def test_what_was_under_way_when_the_daemon_died_is_answered_with_an_error(raw: Raw, fleet: Fleet) -> None:
+    raw.ask(raw.call(1, "who"))
+    fleet.freeze_daemon()
+    raw.say(raw.call(2, "send", to="bob", text="lost or not"))
+    raw.say({"jsonrpc": "2.0", "id": 3, "method": "tools/list"})
+    time.sleep(0.3)  # a frozen daemon says nothing of what has reached it
+    fleet.end_daemon(signal.SIGKILL)
+    answers = {answer["id"]: answer for answer in (raw.hear(), raw.hear())}
+    assert answers[2]["error"]["code"] == program.GONE
+    assert "may be repeated" in answers[2]["error"]["message"]
+    assert len(answers[3]["result"]["tools"]) == 7
+
+
+def test_mail_whose_answer_was_lost_comes_again(raw: Raw, fleet: Fleet) -> None:
+    fleet.hub("ada").messages.send(to="bob", text="important")
+    assert raw.ask(raw.call(1, "inbox"))["result"]["structuredContent"]["ids"] == ["m1"]
+    fleet.end_daemon(signal.SIGKILL)
+    again = raw.ask(raw.call(2, "inbox"))["result"]["structuredContent"]
+    assert again["ids"] == ["m1"]
+    assert "Offered again" in again["mail"]
+
+
+@pytest.mark.anyio
+async def test_the_official_client_notices_nothing_of_a_new_daemon(fleet: Fleet, era: Era) -> None:
+    fleet.hub("ada")
+    async with fleet.over_stdio("bob", era) as bob:
+        await bob.call_tool("send", {"to": "ada", "text": "one"})
+        fleet.end_daemon(signal.SIGKILL)
+        sent = await bob.call_tool("send", {"to": "ada", "text": "two"})
+        assert json.loads(text_of(sent))["id"] == "m2"
+        with pytest.raises(MCPError):
+            await bob.read_resource("roost://nothing")
+
+
+def test_it_needs_the_daemon_and_a_project(fleet: Fleet, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "roost.interfaces.cli.main", "mcp"]
+    off = {**fleet.environ, "ROOST_DAEMON": "off"}
+    for environ, folder, said in ((off, fleet.folder, "ROOST_DAEMON is off"), (fleet.environ, tmp_path, "no .roost")):
+        ran = subprocess.run(command, check=False, env=environ, cwd=folder, capture_output=True, text=True, timeout=30)
+        assert ran.returncode != 0
+        assert said in ran.stderr
+        assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_lines_are_the_same_however_they_come(size: int) -> None:
+    text = b"one\n\ntwo two\n" + b"x" * 30 + b"\nthree\n" + b"y" * 50 + b"\nlast"
+    lines = Lines(20)
+    found = [line for at in range(0, len(text), size) for line in lines.feed(text[at : at + size])]
+    assert found == [b"one", b"two two", None, b"three", None]
+
+
+def test_the_pipe_itself_loads_little() -> None:
+    code = (
+        "import sys; sys.argv = ['x']; import runpy; runpy.run_path(sys.argv[0] and PATH); "
+        "print([name for name in ('socket', 'asyncio', 'msgspec', 'apsw', 'mcp', 'click', 'subprocess', 'site')"
+        " if name in sys.modules])"
+    )
+    code = code.replace("PATH", repr(program.__file__))
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True, timeout=30
+    )
+    assert ran.stdout.strip() == "[]", ran.stderr
