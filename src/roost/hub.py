@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from roost.operations.service import Operations
     from roost.sessions.service import Sessions
     from roost.status.service import Statuses
+    from roost.tokens.service import Tokens
     from roost.turns.service import Turns
 
 
@@ -91,6 +92,12 @@ class Hub(Generic[M]):
         from roost.turns.service import Turns
 
         return Turns(self._caller)
+
+    @property
+    def tokens(self) -> Tokens[M]:
+        from roost.tokens.service import Tokens
+
+        return Tokens(self._caller)
 
     @property
     def duties(self) -> Duties[M]:

@@ -15,6 +15,9 @@ from roost.errors import Forbidden, SlowReader, WhoAreYou
 from roost.history.service import History
 from roost.interfaces.door import Entrant, Filter, Told
 from roost.interfaces.wire.table import Op
+from roost.sessions.service import Sessions
+from roost.tokens.rules import scope_of
+from roost.tokens.service import Tokens
 from roost.verbs import Async, InTx, Sync
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 KNOWN_SECONDS = 0.5
 """How long a token that was good is taken for good: half of the second within which a revoked one must be refused."""
 KNOWN_MAX = 10_000
+BEAT_SECONDS = 30.0
+"""How often an open connection counts as a sign of life; a session without a process lives by those."""
 
 
 class DaemonDoor:
@@ -35,6 +40,7 @@ class DaemonDoor:
         self._facts = facts
         self._known: dict[str, tuple[float, Entrant]] = {}
         self._checked: dict[str, float] = {}
+        self._beaten: dict[str, float] = {}
 
     async def enter(self, token: str, *, address: str) -> Entrant:
         known = self._known.get(token)
@@ -51,12 +57,14 @@ class DaemonDoor:
             return
         if len(self._checked) >= KNOWN_MAX:
             self._checked.clear()
-        from roost.tokens.service import Tokens
-
+            self._beaten.clear()
         if not await self._core.call("", Tokens.valid, Tokens, (entrant.token,), {}):
             raise WhoAreYou("this token is not valid any more", hint="get a new one: `roost token create`")
         self._core.me(entrant.session)
         self._checked[entrant.token] = time.monotonic()
+        if time.monotonic() - self._beaten.get(entrant.session, 0.0) > BEAT_SECONDS:
+            self._beaten[entrant.session] = time.monotonic()
+            await self._core.call(entrant.session, Sessions.beat, Sessions, ("idle",), {})
 
     def hub(self, entrant: Entrant) -> Hub[Async]:
         def allow(service: type, verb: Any) -> None:
@@ -118,8 +126,6 @@ def check_scope(entrant: Entrant, service: str, verb: str, mode: str) -> None:
     """Raise Forbidden where an entrant's token does not allow a verb; one without a token came by its own session."""
     if not entrant.token:
         return
-    from roost.tokens.rules import scope_of
-
     scope = scope_of(service, verb, mode)
     if scope not in entrant.scopes:
         raise Forbidden(f"this token may not {service}.{verb}", hint=f"it needs the scope {scope}", scope=scope)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from roost import whoami
 from roost.calling import look_at, session_of_person
-from roost.errors import WhoAreYou
+from roost.errors import RateLimited, WhoAreYou
 from roost.interfaces.door import Entrant
 from roost.interfaces.wire.frames import Hello
 from roost.person import name_of_person
 from roost.runtimes.host import LocalHost
 from roost.sessions.model import Session
+from roost.tokens.model import Entry
+from roost.tokens.service import HINT, Tokens
 from roost.turns.service import Turns
 
 if TYPE_CHECKING:
@@ -35,9 +37,11 @@ async def enter(core: Core, hello: Hello, *, pid: int, address: str = "") -> Ent
 
 async def enter_by_token(core: Core, token: str, *, address: str) -> Entrant:
     """Return whom a token lets in. Raises WhoAreYou, RateLimited."""
-    from roost.tokens.service import Tokens
-
-    entry = await core.call("", Tokens.enter, Tokens, (token,), {"address": address})
+    entry: Entry = await core.call("", Tokens.admit, Tokens, (token,), {"address": address})
+    if entry.retry_after:
+        raise RateLimited(entry.refused, hint=f"try again in {entry.retry_after:.0f} s", retry_after=entry.retry_after)
+    if entry.refused:
+        raise WhoAreYou(entry.refused, hint=HINT)
     return Entrant(
         session=entry.session,
         agent=entry.agent,

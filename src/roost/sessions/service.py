@@ -13,7 +13,7 @@ from roost.sessions.model import Activity, Endpoint, Mark, Me, Moment, Process, 
 from roost.stores.base import Tx
 from roost.verbs import M, Service, Sync, query, verb
 
-SELF_READING = ("library", "shell", "terminal")
+SELF_READING = ("library", "shell", "terminal", "token")
 """Clients without hooks: their sessions ask for their mail."""
 
 

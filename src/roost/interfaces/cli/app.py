@@ -42,6 +42,7 @@ VERBS = {
     "history": ("history", "Every change of state: look, verify, export, import."),
     "pause": ("pause", "Hold all mail, or one agent's."),
     "resume": ("pause", "Let held mail go on."),
+    "token": ("token", "Keys for programs that speak HTTP, MCP or TLS."),
     "agent": ("agent", "Names, aliases and profiles of agents."),
     "hook": ("hook", "The hooks in coding clients: show or take out."),
     "backup": ("backup", "Copy the store while it is in use."),

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from roost.errors import NotFound
+from roost.errors import NotFound, WhoAreYou
 
 if TYPE_CHECKING:
     from roost.hub import Hub
@@ -19,6 +19,8 @@ REMEMBERED_MAX = 4_096
 
 ENTRANT = "roost.entrant"
 """Where the scope of an HTTP request says whom its token stands for."""
+
+JOIN = "type `roost join NAME` in a shell of this client, then call again"
 
 Finder = Callable[[], "Awaitable[Entrant]"]
 """Finds out who is at the other end of a pipe. Raises WhoAreYou as long as that session has not begun."""
@@ -141,7 +143,10 @@ class Pipe:
     async def visit(self, request: Any) -> Visit:
         """Return a visit of whoever is there. Raises WhoAreYou."""
         if self._entrant is None:
-            self._entrant = await self._find()
+            try:
+                self._entrant = await self._find()
+            except WhoAreYou as error:
+                raise WhoAreYou(error.message, hint=JOIN) from None
         return Visit(self._door, self._entrant, self._shown)
 
     def whose(self, request: Any) -> str:

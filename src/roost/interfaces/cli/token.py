@@ -1,0 +1,116 @@
+"""Tokens: `token create`, `list`, `revoke`, `rotate`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from roost.interfaces.cli.times import DURATION
+from roost.interfaces.cli.verbs import Cli, group, part
+
+if TYPE_CHECKING:
+    from roost.tokens.model import NewToken, Token
+
+SCOPES = click.Choice(["send", "read", "lease", "admin"])
+DAY = 86_400.0
+TO_FILE = click.option("--file", metavar="PATH", help="Write the key into a new 0600 file instead of showing it.")
+
+
+@group("token")
+def token(ctx: click.Context) -> None:
+    """Keys for programs that speak HTTP, MCP or TLS: bound to an agent, to scopes and to a time."""
+
+
+@part(token, "create")
+@click.argument("name", default="")
+@click.option(
+    "--scope", "scopes", multiple=True, type=SCOPES, help="May be repeated; send, read and lease if left out."
+)
+@click.option("--expires", type=DURATION, default=90 * DAY, show_default="90d", help="How long it is valid.")
+@click.option("--label", default="", help="What it is for.")
+@TO_FILE
+def create(cli: Cli, name: str, scopes: tuple[str, ...], expires: float, label: str, file: str | None) -> None:
+    """Make a token for yourself, or (as a person) for NAME. The key is shown this once and kept nowhere."""
+    chosen = scopes or ("send", "read", "lease")
+    _refuse_existing(file)
+    _show(cli, cli.hub.tokens.create(name, scopes=chosen, expires_in=expires, label=label), file)
+
+
+@part(token, "list")
+@click.argument("name", default="")
+def list_(cli: Cli, name: str) -> None:
+    """List tokens: your own, or (as a person) everybody's."""
+    found = cli.hub.tokens.list(name)
+
+    def show() -> None:
+        for one in found:
+            cli.out.line(_line(cli, one))
+        if not found:
+            cli.out.line("there are no tokens; make one with `roost token create`")
+
+    cli.answer(found, show)
+
+
+@part(token, "revoke")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def revoke(cli: Cli, ids: tuple[str, ...]) -> None:
+    """End tokens now; open connections of theirs close within a second."""
+    ended = [cli.hub.tokens.revoke(one) for one in ids]
+
+    def show() -> None:
+        for one in ended:
+            cli.out.line(f"token {one.id} of {one.name} is revoked")
+
+    cli.answer(ended, show)
+
+
+@part(token, "rotate")
+@click.argument("id")
+@click.option("--overlap", type=DURATION, default=60.0, show_default="60s", help="How long the old one still works.")
+@TO_FILE
+def rotate(cli: Cli, id: str, overlap: float, file: str | None) -> None:
+    """Replace a token by a new one that may do the same."""
+    _refuse_existing(file)
+    _show(cli, cli.hub.tokens.rotate(id, overlap=overlap), file)
+
+
+def _show(cli: Cli, made: NewToken, file: str | None) -> None:
+    said: dict[str, Any] = {"token": made.token, "key": made.key}
+    if file is not None:
+        _write(file, made.key)
+        said = {"token": made.token, "file": file}
+
+    def show() -> None:
+        about = f"token {made.token.id} for {made.token.name}: {', '.join(made.token.scopes)}"
+        click.echo(f"{about}{f'; its key is in {file}' if file else '; its key is shown this once:'}", err=True)
+        if file is None:
+            cli.out.line(made.key)
+
+    cli.answer(said, show)
+
+
+def _line(cli: Cli, one: Token) -> str:
+    state = "valid"
+    if one.revoked_at is not None and one.revoked_at <= cli.moment.wall:
+        state = "revoked"
+    elif one.expires_at <= cli.moment.wall:
+        state = "expired"
+    days = max(0, one.expires_at - cli.moment.wall) // 86_400_000
+    until = f", {days} days left" if state == "valid" else ""
+    return f"{one.id}  {one.name}  {','.join(one.scopes)}  {state}{until}{f'  {one.label}' if one.label else ''}"
+
+
+def _refuse_existing(file: str | None) -> None:
+    if file is not None and os.path.lexists(file):
+        raise click.UsageError(f"{file} exists, and a key never overwrites a file")
+
+
+def _write(path: str, key: str) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, key.encode() + b"\n")
+        os.fsync(file)
+    finally:
+        os.close(file)
