@@ -130,7 +130,7 @@ def test_a_client_above_that_has_not_joined_is_told_how_and_may_join_later(fleet
     pipe = Raw(fleet, "").begin()
     refused = json.loads(pipe.ask(pipe.call(1, "inbox"))["result"]["content"][0]["text"])
     assert refused["code"] == "UNAUTHENTICATED"
-    assert "roost join NAME" in refused["hint"]
+    assert refused["hint"] == "type `roost join NAME` in a shell of this client, then call again"
     assert len(pipe.ask({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})["result"]["tools"]) == 7
     from roost.runtimes.host import LocalHost
 
