@@ -127,6 +127,8 @@ def check_scope(entrant: Entrant, service: str, verb: str, mode: str) -> None:
     if not entrant.token:
         return
     scope = scope_of(service, verb, mode)
+    if scope == "none":
+        raise Forbidden(f"{service}.{verb} is offered by no door", hint="Roost itself calls it")
     if scope not in entrant.scopes:
         raise Forbidden(f"this token may not {service}.{verb}", hint=f"it needs the scope {scope}", scope=scope)
 

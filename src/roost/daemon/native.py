@@ -272,7 +272,7 @@ class Connection(asyncio.Protocol):
             await self._pipe(id, hello)
             return
         try:
-            address = "" if self.peer[0] else str(self.transport.get_extra_info("peername"))
+            address = "" if self.peer[0] else str(self.transport.get_extra_info("peername")[0])
             self.entrant = await enter(self._doors.core, hello, pid=self.peer[0], address=address)
             me = self._doors.core.me(self.entrant.session)
         except Exception as error:

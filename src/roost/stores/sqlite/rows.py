@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
 
+_NAME = re.compile(r"[:@$](\w+)")
 _SCALARS = (str, int, float, bytes)
 _encode = msgspec.json.encode
 T = TypeVar("T")
@@ -54,6 +57,49 @@ def bindings(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     if values:
         fields.update(_bindable(values))
     return fields
+
+
+def placed(statement: str, project: str, rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of many rows of one kind by place: SQLite looks up no name for each value of each row."""
+    names: tuple[str, ...] = ()
+    make = None
+    for row in rows:
+        if make is None:
+            names = _places(statement)
+            make = _placer(type(row), names) if isinstance(row, msgspec.Struct) else None
+        if make is not None:
+            yield make(row, project)
+        else:
+            bound = _bindable(row)
+            yield tuple(project if name == "project" else bound[name] for name in names)
+
+
+@lru_cache(maxsize=256)
+def _places(statement: str) -> tuple[str, ...]:
+    """Return the names in a statement in the order of their first use, which is how SQLite numbers them."""
+    return tuple(dict.fromkeys(_NAME.findall(statement)))
+
+
+@lru_cache(maxsize=256)
+def _placer(kind: Any, names: tuple[str, ...]) -> Callable[[Any, str], tuple[Any, ...]]:
+    fields = tuple(name for name in names if name != "project")
+    texts = frozenset(_json_fields(kind))
+    at = [fields.index(name) for name in fields if name in texts]
+    own, take = names.index("project"), attrgetter(*fields)
+
+    def place(row: Any, project: str) -> tuple[Any, ...]:
+        values = list(take(row))
+        for place in at:
+            if values[place] is not None:
+                values[place] = _plain_text(values[place])
+        values.insert(own, project)
+        return tuple(values)
+
+    return place
+
+
+def _plain_text(value: Any) -> str:
+    return "[]" if value == () else "{}" if value == {} else _encode(value).decode()
 
 
 def _bindable(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from roost.history.rules import chain
 from roost.sessions.model import SYSTEM, Host
 from roost.stores.base import Row
 from roost.stores.sqlite.queries import sql
-from roost.stores.sqlite.rows import bindings, reader
+from roost.stores.sqlite.rows import bindings, placed, reader
 
 T = TypeVar("T")
 
@@ -100,7 +100,8 @@ class SqliteTx:
         return self._connection.changes()
 
     def run_many(self, name: str, rows: Iterable[Row]) -> None:
-        self._connection.executemany(sql(name), [self._bound(row, {}) for row in rows])
+        statement = sql(name)
+        self._connection.executemany(statement, placed(statement, self.project, rows))
 
     def raw(self, statement: str, values: tuple[Any, ...] = ()) -> apsw.Cursor:
         """Run a statement of the store's own, which no feature knows."""

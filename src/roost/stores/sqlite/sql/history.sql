@@ -23,7 +23,7 @@ ORDER BY e.seq LIMIT :limit;
 -- The same for one object, by its index.
 SELECT e.seq, e.at, e.wall, e.kind, e.actor, coalesce(a.name, '') AS name, e.session, e.object, e.data, e.hash,
     printf('%x-%x-%s', :epoch, e.seq, lower(hex(substr(e.hash, 1, 4)))) AS cursor
-FROM event e LEFT JOIN agent a ON a.project = e.project AND a.id = e.actor
+FROM event e INDEXED BY event_object LEFT JOIN agent a ON a.project = e.project AND a.id = e.actor
 WHERE e.project = :project AND e.object = :object AND e.seq > :after AND e.seq <= :until
     AND (:actor IS NULL OR e.actor = :actor)
     AND (:kinds IS NULL OR EXISTS (

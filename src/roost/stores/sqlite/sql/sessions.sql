@@ -24,14 +24,14 @@ FROM session WHERE project = :project AND agent = :agent ORDER BY epoch DESC LIM
 -- The newest session that had this client session id, live or ended.
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
     mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
-FROM session WHERE project = :project AND client = :client AND client_session = :client_session
+FROM session INDEXED BY session_client WHERE project = :project AND client = :client AND client_session = :client_session
 ORDER BY started_at DESC, epoch DESC LIMIT 1;
 
 -- name: of_process
 -- The live session that runs in this process.
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
     mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
-FROM session WHERE project = :project AND process = :process AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1;
+FROM session INDEXED BY session_process WHERE project = :project AND process = :process AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1;
 
 -- name: live
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
