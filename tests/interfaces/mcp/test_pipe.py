@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
 from roost.interfaces.mcp import program
@@ -22,6 +24,7 @@ from .stage import Era, Fleet, text_of
 
 pytestmark = pytest.mark.timeout(180)
 
+COMMAND = [sys.executable, "-m", "roost.interfaces.cli.main", "mcp"]
 HELLO = {
     "jsonrpc": "2.0",
     "id": 0,
@@ -197,14 +200,28 @@ async def test_the_official_client_notices_nothing_of_a_new_daemon(fleet: Fleet,
             await bob.read_resource("roost://nothing")
 
 
-def test_it_needs_the_daemon_and_a_project(fleet: Fleet, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "roost.interfaces.cli.main", "mcp"]
+def test_it_needs_the_daemon(fleet: Fleet) -> None:
     off = {**fleet.environ, "ROOST_DAEMON": "off"}
-    for environ, folder, said in ((off, fleet.folder, "ROOST_DAEMON is off"), (fleet.environ, tmp_path, "no .roost")):
-        ran = subprocess.run(command, check=False, env=environ, cwd=folder, capture_output=True, text=True, timeout=30)
-        assert ran.returncode != 0
-        assert said in ran.stderr
-        assert ran.stdout == ""
+    ran = subprocess.run(COMMAND, check=False, env=off, cwd=fleet.folder, capture_output=True, text=True, timeout=30)
+    assert (ran.returncode, ran.stdout) == (7, "")
+    assert "ROOST_DAEMON is off" in ran.stderr
+
+
+@pytest.mark.anyio
+async def test_outside_of_a_project_there_is_a_server_with_nothing(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    given = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=environ, cwd=tmp_path)
+    async with Client(given) as client:
+        assert (await client.list_tools()).tools == []
+        with pytest.raises(MCPError, match="no Roost project in this folder"):
+            await client.list_resources()
+
+
+def test_a_folder_that_was_named_has_to_be_in_a_project(tmp_path: Path) -> None:
+    asked = [*COMMAND[:-1], "-C", str(tmp_path), "mcp"]
+    ran = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=30, env={"ROOST_DAEMON": "auto"})
+    assert ran.returncode == 3
+    assert "no .roost folder" in ran.stderr
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
