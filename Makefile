@@ -34,6 +34,7 @@ test: $(READY) ## Run the tests that need no coding client; TESTS=path for some
 .PHONY: test-clients
 test-clients: $(READY) ## Run the tests with the pinned real clients, which it installs into .clients/
 	@sh tools/install_clients.sh
+	@sh tools/install_inspector.sh
 	@$(PYTHON_IN_VENV) -m pytest -m clients tests/clients
 
 .PHONY: bench

@@ -122,6 +122,7 @@ class Fleet:
             "XDG_RUNTIME_DIR": str(runtime),
             "ROOST_DAEMON": "auto",
         }
+        (self.place / "roost.toml").write_text("[daemon]\nhttp = false\n")
         self.project = connect(self.place)
         self.sessions: dict[str, str] = {}
         self._daemon: subprocess.Popen[bytes] | None = None

@@ -30,21 +30,24 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def create_mcp_app(door: Door, *, hosts: Iterable[str] = LOCAL_HOSTS) -> McpApp:
+def create_mcp_app(door: Door, *, hosts: Iterable[str] = LOCAL_HOSTS, origins: Iterable[str] = ()) -> McpApp:
     """Return the app; `hosts` are those by whose name it may be reached, on any port.
+
+    Pages of those hosts may call it, and those of `origins` (`https://example.com`, to the letter).
 
     Mount it as the endpoint of one route (`Route("/mcp", endpoint=app)`); it starts with its first request. `close` it
     before the loop ends.
     """
-    return McpApp(door, hosts)
+    return McpApp(door, hosts, origins)
 
 
 class McpApp:
     """The app, callable as ASGI says."""
 
-    def __init__(self, door: Door, hosts: Iterable[str]) -> None:
+    def __init__(self, door: Door, hosts: Iterable[str], origins: Iterable[str]) -> None:
         self._door = door
         self._hosts = frozenset(hosts)
+        self._origins = frozenset(origins)
         self._manager: asyncio.Future[StreamableHTTPSessionManager] | None = None
         self._running: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -87,7 +90,7 @@ class McpApp:
 
     def _is_ours(self, origin: str) -> bool:
         scheme, _, host = origin.partition("://")
-        return scheme in ("http", "https") and _name(host) in self._hosts
+        return origin in self._origins or (scheme in ("http", "https") and _name(host) in self._hosts)
 
     async def _started(self) -> StreamableHTTPSessionManager:
         if self._manager is None:
