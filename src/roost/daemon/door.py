@@ -104,6 +104,10 @@ class DoorSubscription:
     def cursor(self) -> str:
         return self._source.cursor
 
+    @property
+    def is_behind(self) -> bool:
+        return self._place.is_behind
+
     async def next(self, seconds: float) -> Sequence[Told]:
         self._news.clear()
         found: list[Told] = self._place.take()

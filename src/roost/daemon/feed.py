@@ -57,6 +57,11 @@ class Place:
         self._queue: deque[Any] | None = None
         self.fell_behind = False
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the end of the log is not reached."""
+        return self._queue is None
+
     def take(self) -> list[Any]:
         """Return what is there, oldest first; () at the end of the log. Raises what reading the log raises."""
         while self._queue is None:

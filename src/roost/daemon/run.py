@@ -150,6 +150,8 @@ def main(argv: list[str]) -> int:
     """Run the daemon of the `.roost` that is named; return the exit status."""
     os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    for name in ("uvicorn", "uvicorn.error", "mcp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     _raise_files_limit()
     place = os.path.abspath(argv[0])
     os.chdir(os.path.dirname(place))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+from roost.history.model import Event
+from roost.messages.model import Message
+
 if TYPE_CHECKING:
-    from roost.history.model import Event
     from roost.hub import Hub
-    from roost.messages.model import Message
     from roost.verbs import Async
 
 Scope = Literal["send", "read", "lease", "admin"]
@@ -53,6 +54,11 @@ class Subscription(Protocol):
     @property
     def cursor(self) -> str:
         """Where to go on after a break: behind the last event that `next` returned or passed over."""
+        ...
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more in the log already than was returned."""
         ...
 
     async def next(self, seconds: float) -> Sequence[Told]:

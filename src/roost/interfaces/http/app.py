@@ -1,0 +1,193 @@
+"""The application: the table's routes, the streams, metrics, health and docs, behind one guard."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import Route as Bound
+
+from roost.errors import InvalidInput, InvalidJson, RoostError, WhoAreYou
+from roost.interfaces.http import answers
+from roost.interfaces.http.docs import page
+from roost.interfaces.http.metrics import Meter
+from roost.interfaces.http.openapi import document
+from roost.interfaces.http.repomesh import COMPATIBLE
+from roost.interfaces.http.routes import Call, Route
+from roost.interfaces.http.security import Guard, TooLarge
+from roost.interfaces.http.sockets import Sockets
+from roost.interfaces.http.sse import Events
+from roost.interfaces.http.table import ROUTES
+from roost.limits import check_idempotency_key
+
+if TYPE_CHECKING:
+    from roost.interfaces.door import Door, Entrant
+
+log = logging.getLogger("roost.http")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(
+    door: Door, *, hosts: Iterable[str] = (), origins: Iterable[str] = (), connections_max: int = 1_000, mcp: Any = None
+) -> Guard:
+    """Return the application that serves a door; `mcp` is an application to serve at /mcp."""
+    streams = Sockets(door, connections_max=connections_max)
+    events = Events(door, streams)
+    routes: list[BaseRoute] = [
+        Bound("/healthz", _health, methods=["GET"]),
+        Bound("/readyz", _guarded(door, _ready(door)), methods=["GET"]),
+        Bound("/metrics", _guarded(door, Meter(door).render), methods=["GET"]),
+        Bound("/openapi.json", _guarded(door, _openapi), methods=["GET"]),
+        Bound("/docs", _guarded(door, _docs), methods=["GET"]),
+        Bound("/v1/events/stream", _guarded(door, events.serve), methods=["GET"]),
+        Bound("/v1/events/sse", _guarded(door, events.serve), methods=["GET"]),
+        WebSocketRoute("/v1/stream", streams.serve),
+        WebSocketRoute("/v1/events/ws", streams.serve),
+        *(Bound(one.path, endpoint(door, one), methods=[one.method]) for one in (*ROUTES, *COMPATIBLE)),
+    ]
+    if mcp is not None:
+        routes.append(Bound("/mcp", mcp))  # not mounted: a mount answers /mcp with a redirect to /mcp/
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _of_the_protocol, Exception: _bug})  # type: ignore[dict-item]
+    return Guard(app, hosts=hosts, origins=origins)
+
+
+def endpoint(door: Door, route: Route) -> Endpoint:
+    """Return what serves one route: who is there, what is asked, the answer."""
+    body = msgspec.json.Decoder(route.body) if route.body is not None else None
+
+    async def serve(request: Request) -> Response:
+        number = answers.new_request_id()
+        try:
+            entrant = await entered(door, request)
+            call = Call(
+                door=door,
+                entrant=entrant,
+                hub=door.hub(entrant),
+                path=request.path_params,
+                query=_query(route, request),
+                body=await _body(body, request) if body is not None else None,
+                key=_key(route, request),
+            )
+            result = await route.handler(call)
+        except RoostError as raised:
+            return answers.error(raised, number)
+        except TooLarge:
+            return answers.refused(413, "BODY_TOO_LARGE", "the body is too large", "send less at a time", number)
+        except HTTPException:
+            raise  # the framework answers it
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception:
+            log.exception("request %s failed: %s %s", number, route.method, route.path)
+            return answers.refused(500, "INTERNAL", "this is a bug in Roost", "see `roost logs`", number)
+        known = request.headers.get("if-none-match")
+        return answers.answer(result, route.status, number, known=known, has_tag=route.method == "GET")
+
+    return serve
+
+
+async def entered(door: Door, request: Any) -> Entrant:
+    """Return whose token a request shows. Raises WhoAreYou, RateLimited."""
+    return await door.enter(token_of(request.headers), address=address_of(request))
+
+
+def token_of(headers: Any) -> str:
+    """Return the token of a request: `Authorization: Bearer`, or RepoMesh's own header. Never one in the URL."""
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and token:
+        return str(token.strip())
+    token = str(headers.get("x-repomesh-token", ""))
+    if not token:
+        raise WhoAreYou(
+            "this needs a token", hint="make one with `roost token create`, send it as `Authorization: Bearer rst_...`"
+        )
+    return token
+
+
+def address_of(request: Any) -> str:
+    """Return the address that a request came from, as the socket says: no header is believed."""
+    return request.client.host if request.client is not None else "unix"
+
+
+def _query(route: Route, request: Request) -> Any:
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(names) != len(set(names)):
+        raise InvalidInput("a parameter stands twice in the URL", hint="give each once")
+    if "token" in names:
+        raise InvalidInput("a token in a URL ends up in logs", hint="send it as `Authorization: Bearer rst_...`")
+    try:
+        return msgspec.convert(dict(request.query_params), route.query, strict=False)
+    except msgspec.ValidationError as wrong:
+        raise InvalidInput(f"the parameters are wrong: {wrong}", hint="see /docs") from None
+
+
+async def _body(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != answers.JSON:
+        raise HTTPException(415, "send JSON: `Content-Type: application/json`")
+    raw = await request.body()
+    try:
+        return decoder.decode(raw or b"{}")
+    except msgspec.ValidationError as wrong:
+        raise InvalidJson(f"the body is wrong: {wrong}", hint="see /docs") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as wrong:
+        raise InvalidInput(f"the body is no JSON: {wrong}", hint="see /docs") from None
+
+
+def _key(route: Route, request: Request) -> str | None:
+    given = request.headers.get("idempotency-key")
+    return check_idempotency_key(given) if given is not None and route.takes_key else None
+
+
+def _guarded(door: Door, serve: Endpoint) -> Endpoint:
+    async def guarded(request: Request) -> Response:
+        number = answers.new_request_id()
+        try:
+            request.state.entrant = await entered(door, request)
+            return await serve(request)
+        except RoostError as raised:
+            return answers.error(raised, number)
+
+    return guarded
+
+
+async def _health(request: Request) -> Response:
+    return answers.answer({"ok": True}, 200, answers.new_request_id())
+
+
+def _ready(door: Door) -> Endpoint:
+    async def ready(request: Request) -> Response:
+        facts = door.status()
+        return answers.answer({"ready": True, **facts}, 200, answers.new_request_id())
+
+    return ready
+
+
+async def _openapi(request: Request) -> Response:
+    return answers.answer(document(), 200, answers.new_request_id(), has_tag=True)
+
+
+async def _docs(request: Request) -> Response:
+    return HTMLResponse(page())
+
+
+async def _of_the_protocol(request: Request, raised: HTTPException) -> Response:
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "NOT_JSON"}
+    made = answers.refused(raised.status_code, codes.get(raised.status_code, "HTTP"), str(raised.detail), "see /docs")
+    for name, value in (raised.headers or {}).items():
+        made.headers[name] = value
+    return made
+
+
+async def _bug(request: Request, raised: Exception) -> Response:
+    if isinstance(raised, TooLarge):
+        return answers.refused(413, "BODY_TOO_LARGE", "the body is too large", "send less at a time")
+    log.error("a request failed: %s", request.url.path, exc_info=raised)
+    return answers.refused(500, "INTERNAL", "this is a bug in Roost", "see `roost logs`")

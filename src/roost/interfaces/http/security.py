@@ -1,0 +1,117 @@
+"""What every request passes before anything of it is read: where it is meant for, where it comes from, how big it is.
+
+A page in a browser can send requests to this machine; what keeps it out is the list of hosts (DNS rebinding), the list
+of origins, a content type that no form can send, and the token that it has not got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from roost.interfaces.http.answers import refusal, refusal_of_socket
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_BYTES_MAX = 1_310_720
+"""1.25 MiB: a body of 1 MiB, escaped a little."""
+HEADERS_MAX = 100
+HEADER_BYTES_MAX = 16 * 1024
+URL_BYTES_MAX = 4 * 1024
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+_SAFE = {
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    b"referrer-policy": b"no-referrer",
+}
+
+
+class TooLarge(Exception):
+    """The body is over its limit."""
+
+
+class Guard:
+    """Refuses what is not meant for this server, before anybody reads it.
+
+    `hosts` are further names of this server, `origins` pages that may call it; `port` goes with the local names.
+    """
+
+    def __init__(self, app: App, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+        self._origins = frozenset(origins)
+        self.port = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        refused = self._refused(scope)
+        if refused is not None:
+            answer = refusal_of_socket if scope["type"] == "websocket" else refusal
+            await answer(scope, receive, send, *refused)
+            return
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive), _safely(send))
+
+    def _refused(self, scope: Scope) -> tuple[int, str, str, str] | None:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        if len(headers) > HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES_MAX:
+            return 431, "HEADERS_TOO_LARGE", "too many headers", f"at most {HEADERS_MAX}, {HEADER_BYTES_MAX} bytes"
+        if len(scope.get("raw_path", b"")) + len(scope.get("query_string", b"")) > URL_BYTES_MAX:
+            return 414, "URL_TOO_LONG", "the URL is too long", f"at most {URL_BYTES_MAX} bytes"
+        if not self._is_for_us(scope, [value for name, value in headers if name == b"host"]):
+            return 421, "WRONG_HOST", "this server does not go by that name", "use 127.0.0.1, or set daemon.hosts"
+        for name, value in headers:
+            if name == b"origin" and not self._is_known(value):
+                return 403, "WRONG_ORIGIN", "pages of that origin may not call this server", "set daemon.origins"
+            if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                return 415, "ENCODED_BODY", "compressed bodies are not taken", "send it plain"
+            if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_BYTES_MAX):
+                return 413, "BODY_TOO_LARGE", "the body is too large", f"at most {BODY_BYTES_MAX} bytes"
+        return None
+
+    def _is_for_us(self, scope: Scope, named: list[bytes]) -> bool:
+        if len(named) != 1:
+            return False
+        host = named[0].decode("latin-1").lower()
+        if scope.get("client") is None and host == "localhost":
+            return True  # over the Unix socket there is no port
+        return host in self._hosts or host in [f"{name}:{self.port}" for name in LOCAL]
+
+    def _is_known(self, origin: bytes) -> bool:
+        text = origin.decode("latin-1")
+        own = [f"http://{name}:{self.port}" for name in LOCAL]
+        return text in self._origins or text in own
+
+
+def _counted(receive: Receive) -> Receive:
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > BODY_BYTES_MAX:
+            raise TooLarge
+        return message
+
+    return counted
+
+
+def _safely(send: Send) -> Send:
+    async def safely(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            known = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *((k, v) for k, v in _SAFE.items() if k not in known)]
+        await send(message)
+
+    return safely

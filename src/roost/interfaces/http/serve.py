@@ -1,0 +1,139 @@
+"""Serving the application in a loop that runs already, on a TCP port and a Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from roost.errors import Forbidden, InvalidInput, Unavailable
+from roost.interfaces.http.app import create_app
+from roost.interfaces.http.security import HEADER_BYTES_MAX, LOCAL, Guard
+from roost.interfaces.mcp.app import McpApp, create_mcp_app
+
+if TYPE_CHECKING:
+    from roost.config import Daemon as Settings
+    from roost.interfaces.door import Door
+
+BACKLOG = 2_048
+KEEP_ALIVE_SECONDS = 30
+STOP_SECONDS_MAX = 2
+FRAME_BYTES_MAX = 64 * 1024
+
+
+class Served:
+    """What serves; `port` is where."""
+
+    def __init__(self, servers: list[uvicorn.Server], tasks: list[asyncio.Task[None]], port: int, mcp: McpApp) -> None:
+        self._servers = servers
+        self._mcp = mcp
+        self._tasks = tasks
+        self.port = port
+
+    async def stop(self) -> None:
+        """Answer what is under way and stop; streams are closed."""
+        for server in self._servers:
+            server.should_exit = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS_MAX + 0.5):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._mcp.close()
+
+
+async def serve(door: Door, settings: Settings, *, unix_path: str) -> Served:
+    """Serve a door until it is stopped. Raises Forbidden for an address that others reach, unless it is safe."""
+    refuse_exposure(settings)
+    mcp = create_mcp_app(door, hosts=(*LOCAL, *settings.hosts), origins=settings.origins)
+    app = create_app(door, hosts=settings.hosts, origins=settings.origins, mcp=mcp)
+    tcp, local = _tcp(settings), _unix(unix_path)
+    app.port = tcp.getsockname()[1]
+    servers: list[uvicorn.Server] = [_Quiet(_config(app, settings)), _Quiet(_config(app, None))]
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(servers[0].serve([tcp])), loop.create_task(servers[1].serve([local]))]
+    while not all(server.started for server in servers):
+        for task in tasks:
+            if task.done():
+                raise Unavailable(f"HTTP could not be served: {task.exception() or 'it stopped at once'}")
+        await asyncio.sleep(0.005)
+    return Served(servers, tasks, app.port, mcp)
+
+
+def refuse_exposure(settings: Settings) -> None:
+    """Raise Forbidden for an address of the network without TLS and an explicit word for it."""
+    if settings.host == "localhost":
+        return
+    try:
+        is_local = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        raise InvalidInput(f"daemon.host = {settings.host!r} is no address", hint="use 127.0.0.1") from None
+    if is_local:
+        return
+    if not (settings.public and settings.certificate and settings.private_key):
+        raise Forbidden(
+            f"{settings.host} is open to others",
+            hint="set daemon.certificate, daemon.private_key and daemon.public = true, or keep to 127.0.0.1",
+        )
+
+
+class _Quiet(uvicorn.Server):
+    """A server beside others in one process: signals are the daemon's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+def _config(app: Guard, tls: Settings | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=FRAME_BYTES_MAX,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS_MAX,
+        ssl_certfile=tls.certificate or None if tls is not None else None,
+        ssl_keyfile=tls.private_key or None if tls is not None else None,
+    )
+
+
+def _tcp(settings: Settings) -> socket.socket:
+    """Return a socket at the configured port, or at a free one where that is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    for port in (settings.port, 0):
+        end = socket.socket(family, socket.SOCK_STREAM)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            end.bind((settings.host, port))
+        except OSError as error:
+            end.close()
+            if port == 0:
+                raise Unavailable(f"{settings.host} cannot be listened at: {error}") from None
+            continue
+        end.listen(BACKLOG)
+        return end
+    raise AssertionError("port 0 is always tried")
+
+
+def _unix(path: str) -> socket.socket:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    end.bind(path)
+    end.listen(BACKLOG)
+    return end

@@ -1,0 +1,110 @@
+"""Server-sent events at /v1/events/stream: the log behind a cursor, for who has no WebSocket.
+
+Each event's id is its cursor, so a browser that comes back says in `Last-Event-ID` where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from roost.errors import InvalidInput, SlowReader
+from roost.interfaces.http.handlers import filter_of
+from roost.interfaces.http.streams import NEWS_SECONDS, SEND_SECONDS_MAX, encode
+
+if TYPE_CHECKING:
+    from roost.interfaces.door import Door, Subscription
+    from roost.interfaces.http.sockets import Sockets
+    from roost.interfaces.http.streams import Connected, Connections
+
+HEARTBEAT_SECONDS = 15.0
+PARAMETERS = frozenset({"recipient_id", "channel", "type", "task_id", "kinds", "since", "include_broadcast"})
+
+
+class Events:
+    """Serves event streams."""
+
+    def __init__(self, door: Door, sockets: Sockets) -> None:
+        self._door = door
+        self._connections = sockets.connections
+
+    async def serve(self, request: Request) -> Response:
+        """Answer with a stream. Raises what the cursor is refused with, and RateLimited, LimitReached."""
+        asked = request.query_params
+        if unknown := set(asked) - PARAMETERS:
+            raise InvalidInput(f"there is no parameter {min(unknown)!r}", hint=f"use {', '.join(sorted(PARAMETERS))}")
+        wanted = filter_of(
+            asked.get("recipient_id", ""),
+            asked.get("channel", ""),
+            asked.get("type", ""),
+            asked.get("task_id", ""),
+            asked.get("kinds", ""),
+        )
+        cursor = request.headers.get("last-event-id") or asked.get("since")
+        place = self._door.subscribe(request.state.entrant, wanted, cursor)
+        try:
+            connected = self._connections.add(request.state.entrant)
+        except BaseException:
+            place.close()
+            raise
+        return EventStream(place, connected, self._connections)
+
+
+class EventStream(Response):
+    """One stream, written as fast as it is read."""
+
+    def __init__(self, place: Subscription, connected: Connected, connections: Connections) -> None:
+        super().__init__(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self._place = place
+        self._connected = connected
+        self._connections = connections
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        gone = asyncio.get_running_loop().create_task(_gone(receive))
+        try:
+            await self._write(send, gone)
+        except TimeoutError:
+            return  # it takes nothing any more: the connection is dropped, and its last id says where to go on
+        finally:
+            gone.cancel()
+            self._place.close()
+            self._connections.remove(self._connected)
+
+    async def _write(self, send: Any, gone: asyncio.Task[None]) -> None:
+        quiet = 0.0
+        await _send(send, f": from {self._place.cursor}\n\n".encode())
+        while not gone.done() and not self._connected.over.is_set():
+            try:
+                found = await self._place.next(NEWS_SECONDS)
+            except SlowReader as error:
+                await _send(send, b"event: cut\ndata: " + encode({"cursor": error.details["cursor"]}) + b"\n\n")
+                break
+            quiet = 0.0 if found else quiet + NEWS_SECONDS
+            if found:
+                await _send(send, b"".join(_event(told) for told in found))
+            elif quiet >= HEARTBEAT_SECONDS:
+                quiet = 0.0
+                await _send(send, b": here\n\n")
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+async def _send(send: Any, body: bytes) -> None:
+    async with asyncio.timeout(SEND_SECONDS_MAX):
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+def _event(told: Any) -> bytes:
+    head = f"id: {told.event.cursor}\nevent: {told.event.kind}\ndata: ".encode()
+    return head + encode(told) + b"\n\n"
