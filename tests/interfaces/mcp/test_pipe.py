@@ -224,6 +224,18 @@ def test_a_folder_that_was_named_has_to_be_in_a_project(tmp_path: Path) -> None:
     assert "no .roost folder" in ran.stderr
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_client_that_ends_it_by_a_signal_hears_no_complaint(fleet: Fleet, how: int) -> None:
+    given = fleet.pipe("bob")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([given.command, *given.args], env=given.env, cwd=fleet.folder, **pipes) as started:  # type: ignore[call-overload]
+        started.stdin.write(json.dumps(HELLO).encode() + b"\n")
+        started.stdin.flush()
+        assert b"result" in started.stdout.readline()
+        started.send_signal(how)
+        assert started.stderr.read() == b""
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_lines_are_the_same_however_they_come(size: int) -> None:
     text = b"one\n\ntwo two\n" + b"x" * 30 + b"\nthree\n" + b"y" * 50 + b"\nlast"

@@ -7,6 +7,7 @@ show a failure nor spend a token on it.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 TYPE_CHECKING = False
@@ -55,4 +56,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # how clients end their servers: no traceback for that
     sys.exit(main())

@@ -8,6 +8,7 @@ it imports little: `_socket`, `select` and `json`.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _socket
 import json
 import posix
@@ -347,4 +348,5 @@ def error(number: str | int | None, code: int, message: str) -> bytes:
 
 
 if __name__ == "__main__":
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # how clients end their servers: no traceback for that
     sys.exit(Pipe(sys.argv[1]).run())
