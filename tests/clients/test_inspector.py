@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ import anyio
 import pytest
 
 from roost.interfaces.mcp.tools import TOOLS
-from tests.interfaces.mcp.stage import Fleet, app_of, fleet_in, served
+from tests.interfaces.mcp.stage import Fleet, fleet_in
 
 pytestmark = [pytest.mark.clients, pytest.mark.anyio, pytest.mark.timeout(300)]
 
@@ -85,39 +84,35 @@ def project(tmp_path: Path) -> Iterator[Fleet]:
         yield made
 
 
-@contextlib.asynccontextmanager
-async def target_of(project: Fleet, transport: str) -> AsyncIterator[list[str]]:
-    """Yield how the inspector is told to reach the project as bob."""
+def target_of(project: Fleet, transport: str) -> list[str]:
+    """Return how the inspector is told to reach the project as bob."""
     if transport == "stdio":
         variables = {name: value for name, value in project.environ_of("bob").items() if name not in ("PATH", "HOME")}
         given = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
         server = [sys.executable, "-m", "roost.interfaces.cli.main", "mcp"]
-        yield [*server, *given, "--cwd", str(project.folder)]
-        return
-    app, door = app_of(project.project)
-    door.hub_of = project.hub  # type: ignore[method-assign]
-    async with served(app) as url:
-        yield [url, "--transport", "http", "--header", "Authorization: Bearer token-bob"]
+        return [*server, *given, "--cwd", str(project.folder)]
+    key = project.hub("bob").tokens.create().key
+    return [project.url, "--transport", "http", "--header", f"Authorization: Bearer {key}"]
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_inspector_calls_every_tool(project: Fleet, transport: str, era: str) -> None:
     assert {tool for tool, _ in CALLS} == TOOLS.keys()
-    async with target_of(project, transport) as target:
-        inspector = Inspector(target, home=project.folder, era=era)
-        listed = await inspector.ask("tools/list", "--strict")
-        assert {tool["name"] for tool in listed["tools"]} == TOOLS.keys()
-        for tool, arguments in CALLS:
-            result = await inspector.call(tool, arguments)
-            assert not result.get("isError"), result
-            assert result["structuredContent"]
-        refused = await inspector.call("send", {"to": "nobody", "text": "x"})
-        assert refused["isError"] is True
-        assert json.loads(refused["content"][0]["text"])["code"] == "UNKNOWN_AGENT"
-        resources = await inspector.ask("resources/list")
-        for one in resources["resources"]:
-            read = await inspector.ask("resources/read", "--uri", one["uri"])
-            assert json.loads(read["contents"][0]["text"])
-        thread = await inspector.ask("resources/read", "--uri", "roost://thread/m1")
-        assert "hello from ada" in thread["contents"][0]["text"]
+    target = target_of(project, transport)
+    inspector = Inspector(target, home=project.folder, era=era)
+    listed = await inspector.ask("tools/list", "--strict")
+    assert {tool["name"] for tool in listed["tools"]} == TOOLS.keys()
+    for tool, arguments in CALLS:
+        result = await inspector.call(tool, arguments)
+        assert not result.get("isError"), result
+        assert result["structuredContent"]
+    refused = await inspector.call("send", {"to": "nobody", "text": "x"})
+    assert refused["isError"] is True
+    assert json.loads(refused["content"][0]["text"])["code"] == "UNKNOWN_AGENT"
+    resources = await inspector.ask("resources/list")
+    for one in resources["resources"]:
+        read = await inspector.ask("resources/read", "--uri", one["uri"])
+        assert json.loads(read["contents"][0]["text"])
+    thread = await inspector.ask("resources/read", "--uri", "roost://thread/m1")
+    assert "hello from ada" in thread["contents"][0]["text"]

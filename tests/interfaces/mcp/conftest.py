@@ -13,7 +13,7 @@ from mcp.client.client import Client
 from roost.hub import Hub
 from roost.verbs import Sync
 
-from .stage import Era, Fleet, app_of, fleet_in, over_http, served
+from .stage import Era, Fleet, fleet_in
 
 Joins = Callable[[str], AbstractAsyncContextManager[Client]]
 
@@ -32,14 +32,8 @@ class Stage:
     @contextlib.asynccontextmanager
     async def client(self, name: str) -> AsyncIterator[Client]:
         """Connect as an agent."""
-        self.fleet.hub(name)
-        if self.transport == "stdio":
-            async with self.fleet.over_stdio(name, self.era) as client:
-                yield client
-            return
-        app, door = app_of(self.fleet.project)
-        door.hub_of = self.fleet.hub  # type: ignore[method-assign]
-        async with served(app) as url, over_http(url, name, self.era) as client:
+        reach = self.fleet.over_stdio if self.transport == "stdio" else self.fleet.over_http
+        async with reach(name, self.era) as client:
             yield client
 
 

@@ -97,11 +97,10 @@ async def served(app: McpApp) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def over_http(url: str, name: str, era: Era) -> AsyncIterator[Client]:
-    """Connect the official client by a token."""
-    headers = {"authorization": f"Bearer token-{name}"}
+async def connected(url: str, token: str, era: Era) -> AsyncIterator[Client]:
+    """Connect the official client over HTTP."""
     async with (
-        httpx2.AsyncClient(headers=headers, trust_env=False) as http,
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as http,
         Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):
         yield client
@@ -122,7 +121,7 @@ class Fleet:
             "XDG_RUNTIME_DIR": str(runtime),
             "ROOST_DAEMON": "auto",
         }
-        (self.place / "roost.toml").write_text("[daemon]\nhttp = false\n")
+        (self.place / "roost.toml").write_text("[daemon]\nport = 0\n")
         self.project = connect(self.place)
         self.sessions: dict[str, str] = {}
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -175,6 +174,19 @@ class Fleet:
         """Connect the official client through `roost mcp`."""
         async with Client(self.pipe(name), mode=era) as client:
             yield client
+
+    @contextlib.asynccontextmanager
+    async def over_http(self, name: str, era: Era) -> AsyncIterator[Client]:
+        """Connect the official client to the daemon by a token of the agent's own."""
+        key = self.hub(name).tokens.create().key
+        async with connected(self.url, key, era) as client:
+            yield client
+
+    @property
+    def url(self) -> str:
+        """Where the daemon speaks MCP over HTTP."""
+        run = json.loads((self.place / "run.json").read_text())
+        return f"http://{run['host']}:{run['port']}/mcp"
 
     def pipe(self, name: str) -> StdioServerParameters:
         """Return how a client starts its pipe."""

@@ -15,7 +15,7 @@ import pytest
 from roost.connect import Project, connect
 from roost.interfaces.mcp.app import BODY_BYTES_MAX
 
-from .stage import TestDoor, app_of, over_http, served, text_of
+from .stage import TestDoor, app_of, connected, served, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -169,7 +169,7 @@ async def test_each_request_is_its_own_tokens_whatever_came_before(project: Proj
 
 
 async def test_a_token_that_may_only_send_reads_nothing(project: Project) -> None:
-    async with knocking(project) as (_, url, _), over_http(url, "bob-send", "legacy") as bob:
+    async with knocking(project) as (_, url, _), connected(url, "token-bob-send", "legacy") as bob:
         project.joined("ada")
         sent = await bob.call_tool("send", {"to": "ada", "text": "hello"})
         assert sent.structured_content["to"] == [{"name": "ada", "state": "stored"}]
@@ -180,7 +180,7 @@ async def test_a_token_that_may_only_send_reads_nothing(project: Project) -> Non
 
 
 async def test_an_agents_token_can_do_nothing_of_a_persons(project: Project) -> None:
-    async with knocking(project) as (_, url, _), over_http(url, "bob", "legacy") as bob:
+    async with knocking(project) as (_, url, _), connected(url, "token-bob", "legacy") as bob:
         ada = project.joined("ada")
         ada.messages.send(to="ada", text="private")
         ada.leases.acquire("src/a.py")

@@ -14,7 +14,7 @@ from roost.hub import Hub
 from roost.verbs import Sync
 from tests.rules.hostile_bodies import corpus
 
-from .stage import app_of, over_http, served, text_of
+from .stage import app_of, connected, served, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -30,7 +30,7 @@ async def scene(folder: Path) -> AsyncIterator[tuple[Hub[Sync], Client]]:
     project = connect(folder / ".roost")
     app, door = app_of(project)
     door.hub_of("bob")
-    async with served(app) as url, over_http(url, "bob", "legacy") as bob:
+    async with served(app) as url, connected(url, "token-bob", "legacy") as bob:
         yield project.joined("eve"), bob
     project.close()
 

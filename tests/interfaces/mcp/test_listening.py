@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 
 from roost.interfaces.mcp.listening import LISTENING_MAX
 
-from .stage import Era, Fleet
+from .stage import Era, Fleet, connected
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 MODERN: Era = "2026-07-28"
@@ -33,6 +33,22 @@ async def test_a_listener_is_told_of_its_own_mail_alone(fleet: Fleet) -> None:
             assert await anext(told) == ResourceUpdated(uri="roost://inbox")
         mail = await bob.call_tool("inbox", {})
         assert mail.structured_content["ids"] == ["m2"]
+
+
+async def test_over_http_too_until_the_token_is_revoked(fleet: Fleet) -> None:
+    ada, bob = fleet.hub("ada"), fleet.hub("bob")
+    made = bob.tokens.create()
+    async with (
+        connected(fleet.url, made.key, MODERN) as client,
+        client.listen(resource_subscriptions=["roost://inbox"]) as told,
+    ):
+        ada.messages.send(to="bob", text="for bob")
+        with anyio.fail_after(10):
+            assert await anext(told) == ResourceUpdated(uri="roost://inbox")
+            bob.tokens.revoke(made.token.id)
+            assert [event async for event in told] == []  # the daemon ends the stream
+        with pytest.raises(MCPError):
+            await client.list_tools()
 
 
 async def test_lists_that_never_change_may_be_listened_to_by_anybody(fleet: Fleet) -> None:

@@ -31,7 +31,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def create_mcp_app(door: Door, *, hosts: Iterable[str] = LOCAL_HOSTS, origins: Iterable[str] = ()) -> McpApp:
-    """Return the app; `hosts` are those by whose name it may be reached, on any port.
+    """Return the app; `hosts` are those by whose name it may be reached, on any port if they name none.
 
     Pages of those hosts may call it, and those of `origins` (`https://example.com`, to the letter).
 
@@ -82,7 +82,7 @@ class McpApp:
     def _refused(self, scope: Scope) -> tuple[int, dict[str, object]] | None:
         """Refuse a host or origin that is not ours: a page of somebody else's must not speak to this address."""
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
-        if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
+        if len(hosts) != 1 or not {hosts[0].lower(), _name(hosts[0])} & self._hosts:
             return 421, _said("FORBIDDEN", "this host is not served here")
         if any(not self._is_ours(origin) for origin in origins):
             return 403, _said("FORBIDDEN", "this origin may not call here")
