@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from roost.errors import InvalidInput
 
+KEPT_DAYS_MIN = 7
+"""An idempotency key is honoured for 7 days, so nothing leaves earlier."""
+KEPT_DAYS_MAX = 36_500
+ARCHIVES = "archives"
 RATE_AGENT_MAX = 10_000
 """The hard cap of messages in 60 s that an operator may allow (PROMISES 7)."""
 
@@ -39,7 +44,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the daemon runs. `http` needs the extra `server`; a `host` that others reach needs TLS and `public`.
 
-    `port` 0 chooses a free one, as does a taken one; `tls_port` 0 opens none. `autostart` lets hooks and verbs start it.
+    `port` 0 chooses a free one, as does a taken one; `tls_port` 0 opens none. `autostart` lets hooks and verbs start
+    it.
     """
 
     autostart: bool = True
@@ -55,12 +61,32 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     private_key: str = ""
 
 
+Kept = int | float | Literal["forever"]
+"""For how many days something is kept once it is final."""
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For how many days each kind stays in the store once it is final, 7 at least, or "forever".
+
+    Messages go by whole threads, with their receipts; ended leases go without an archive, for the log tells of them.
+    `folder` is where archives lie: in `.roost/archives` if it is not set, else as seen from `.roost`.
+    """
+
+    messages: Kept = 90
+    sessions: Kept = 180
+    operations: Kept = 180
+    leases: Kept = 7
+    events: Kept = 180
+    folder: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set for one project."""
 
     limits: Limits = Limits()
     features: Features = Features()
     daemon: Daemon = Daemon()
+    retention: Retention = Retention()
     gate_seconds_max: float = 10.0
     synchronous: str = "FULL"
 
@@ -85,7 +111,26 @@ def load(folder: str | os.PathLike[str] | None, environ: Mapping[str, str] | Non
         raise InvalidInput(
             f"limits.rate_agent and rate_human must lie in 1-{RATE_AGENT_MAX}", hint="correct roost.toml"
         )
-    return config
+    _check_retention(config.retention)
+    return _with_archives(config, folder)
+
+
+def _check_retention(retention: Retention) -> None:
+    for name in ("messages", "sessions", "operations", "leases", "events"):
+        days = getattr(retention, name)
+        if days != "forever" and not KEPT_DAYS_MIN <= days <= KEPT_DAYS_MAX:
+            raise InvalidInput(
+                f"retention.{name} = {days!r} is not in {KEPT_DAYS_MIN}-{KEPT_DAYS_MAX} days",
+                hint='correct roost.toml; "forever" keeps everything',
+            )
+
+
+def _with_archives(config: Config, folder: str | os.PathLike[str] | None) -> Config:
+    if not folder:
+        return config
+    archives = os.path.join(os.path.abspath(folder), config.retention.folder or ARCHIVES)
+    retention = msgspec.structs.replace(config.retention, folder=archives)
+    return msgspec.structs.replace(config, retention=retention)
 
 
 def _parse(path: str) -> Config:

@@ -9,7 +9,7 @@ import pytest
 
 from roost.connect import Project
 from roost.history.archive import archive
-from tests.interfaces.conftest import HubOf, RunAs
+from tests.interfaces.conftest import HubOf, RunAs, keyed
 
 
 def test_send_says_that_it_is_stored_and_when_the_recipient_gets_it(cli: RunAs, hub: HubOf) -> None:
@@ -258,6 +258,26 @@ def test_old_events_are_sealed_by_a_person_only(cli: RunAs, project: Project, tm
     (tmp_path / ".roost" / "archives" / sealed.archive).unlink()
     broken = cli("planner", "history", "verify")
     assert (broken.status, "events-" in broken.out) == (4, True)
+
+
+def test_what_is_old_leaves_at_a_persons_word(
+    cli: RunAs, project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cli("planner", "send", "planner", "hi")
+    for _ in range(2):
+        cli("planner", "inbox")
+    with project.store.write() as tx:
+        for table, column in (("message", "sent_at"), ("receipt", "at")):
+            tx.raw(f"UPDATE {table} SET {column} = {column} - 100 * 86400000")
+    assert cli("planner", "history", "retain").status == 5
+    monkeypatch.setenv("ROOST_SESSION", keyed(project, "ada", kind="human"))
+    foreseen = cli("", "history", "retain", "--dry-run")
+    assert foreseen.out.splitlines()[0] == "messages  1 thread would leave"
+    done = json.loads(cli("", "history", "retain", "--json").out)
+    assert [one["count"] for one in done["kinds"]] == [1, 0, 0, 0]
+    assert cli("", "history", "verify").status == 0
+    (tmp_path / ".roost" / "archives" / "messages-000001.jsonl.gz").write_bytes(b"")
+    assert "was altered" in cli("", "history", "verify").out
 
 
 def test_words_are_found(cli: RunAs, hub: HubOf) -> None:

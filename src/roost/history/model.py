@@ -100,6 +100,36 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     state: str = ""
 
 
+class ArchiveRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An archive of rows: its number, its kind, the file's name and SHA-256, and how many lines it has."""
+
+    n: int
+    kind: str
+    archive: str
+    archive_hash: str
+    lines: int
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What left the store of one kind, or would leave it: how many things (for messages: threads), into which files.
+
+    `stays` says how many older ones stay and why; `more` that a further call has more to do.
+    """
+
+    kind: str
+    count: int = 0
+    files: tuple[str, ...] = ()
+    stays: dict[str, int] = {}
+    more: bool = False
+
+
+class Retained(msgspec.Struct, frozen=True, kw_only=True):
+    """What one round of retention did, kind by kind; with `dry_run` what it would do."""
+
+    kinds: tuple[Left, ...]
+    dry_run: bool = False
+
+
 class SessionThen(msgspec.Struct, frozen=True, kw_only=True):
     """A session that was live."""
 

@@ -7,10 +7,20 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from roost.errors import EpochChanged, Forbidden, InvalidInput, NotFound, UnknownAgent, WrongState
-from roost.history.model import Event, Events, Head, Line, Moment, Problem, Seal, Verdict
+from roost.errors import EpochChanged, InvalidInput, NotFound, UnknownAgent, WrongState
+from roost.history.model import ArchiveRow, Event, Events, Head, Line, Moment, Problem, Retained, Seal, Verdict
 from roost.history.rules import START, cursor, parse_cursor
-from roost.history.whole import CHUNK, StoredBody, Vanished, archived, body_problems, facts, state_at, verify
+from roost.history.whole import (
+    CHUNK,
+    StoredBody,
+    Vanished,
+    archived,
+    body_problems,
+    facts,
+    refuse_agents,
+    state_at,
+    verify,
+)
 from roost.names import fold_alias
 from roost.verbs import M, Service, Sync, query, stream, verb, waiting
 
@@ -18,7 +28,9 @@ PAGE_MAX = 500
 SCANNED_MAX = 10_000
 """Events that one call looks through for those that fit its filters; it answers with a cursor behind them."""
 SEALED_MAX = 50_000
-"""Events of one seal, which one transaction deletes."""
+"""Events of one seal."""
+CUT_MAX = 1_000
+"""Events that one transaction deletes: 10-20 ms, so that no writer waits longer than for another's commit."""
 FOLLOW_SECONDS = 5.0
 """How long a follower waits for a hint before it looks anyway."""
 _KIND = re.compile(r"[a-z][a-z_-]*(\.[a-z][a-z_-]*)?")
@@ -127,7 +139,7 @@ class History(Service[M]):
         """Record that the events up to `last` lie in an archive of this name and SHA-256. Raises Forbidden,
         WrongState.
         """
-        self._refuse_agents()
+        refuse_agents(self.tx)
         first, most = History[Sync](self._caller).sealable()
         if not first <= last <= most or state.seq != last:
             raise WrongState(f"events {first}-{last} cannot be sealed now", hint=f"the last that may is {most}")
@@ -146,10 +158,40 @@ class History(Service[M]):
 
     @verb
     def cut(self, last: int) -> int:
-        """Delete the events of the seal that ends with `last`, and return how many. Raises NotFound, Forbidden."""
-        self._refuse_agents()
+        """Let go the events of the seal that ends with `last`: delete up to 1,000 of its rows, and return how many.
+
+        Call it until it answers 0. The whole part counts as gone from the first call on. Raises NotFound, Forbidden.
+        """
+        refuse_agents(self.tx)
         seal = self._seal(last)
-        return self.tx.run("history.cut", last=seal.last)
+        self.tx.run("history.set_cut", last=seal.last)
+        return self.tx.run("history.cut", last=seal.last, limit=CUT_MAX)
+
+    @query
+    def uncut(self) -> tuple[Seal, ...]:
+        """Return the seals whose events are not all deleted yet."""
+        return tuple(self.tx.all(Seal, "history.uncut"))
+
+    @query
+    def archives(self) -> tuple[ArchiveRow, ...]:
+        """Return the archives of rows, oldest first; those of events are told by their seals."""
+        return tuple(self.tx.all(ArchiveRow, "retention.archives"))
+
+    @query
+    def archive_folder(self) -> str:
+        """Return where archives lie; '' for a store in memory."""
+        return self.tx.config.retention.folder
+
+    @waiting
+    def retain(self, *, dry_run: bool = False) -> Retained:
+        """Move what is older than its policy (`[retention]` in roost.toml) into archives, a bounded part of it.
+
+        Nothing that is not final leaves. With `dry_run` nothing is changed, and the answer says what would leave.
+        Raises Forbidden for agents, InvalidInput for a store in memory, WrongState while another process does the same.
+        """
+        from roost.history.retaining import retain  # with zip and hash, which nobody else pays for
+
+        return retain(self._caller, dry_run=dry_run, pause=lambda: self._caller.idle(0))
 
     # --- whole reads --------------------------------------------------------------------------------------------------
 
@@ -262,10 +304,6 @@ class History(Service[M]):
         if not number.isascii() or not number.isdigit() or len(number) > 15:
             return object
         return self.tx.value("history.message_id", number=int(number)) or object
-
-    def _refuse_agents(self) -> None:
-        if self.tx.me.kind not in ("human", "system"):
-            raise Forbidden("an agent may not seal or cut the log", hint="ask the project's person")
 
 
 class _HeadRow(msgspec.Struct, frozen=True):

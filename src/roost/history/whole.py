@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from roost.errors import Archived, InvalidInput, WrongState
+from roost.errors import Archived, Forbidden, InvalidInput, WrongState
 from roost.history.model import Head, Line, Moment, Problem, Seal, Verdict
 from roost.history.moments import Fold
 from roost.history.rules import breaks
 
 if TYPE_CHECKING:
     from roost.history.service import History
+    from roost.stores.base import Tx
     from roost.verbs import Sync
 
 CHUNK = 2_000
@@ -77,9 +78,15 @@ def archived(first: int) -> Archived:
     """Return the error for events that were cut."""
     return Archived(
         f"the events before {first} were cut",
-        hint="they lie in .roost/archive; begin with no cursor for what is here",
+        hint="they lie in .roost/archives; begin with no cursor for what is here",
         first=first,
     )
+
+
+def refuse_agents(tx: Tx) -> None:
+    """Raise Forbidden unless the project's person or Roost itself calls."""
+    if tx.me.kind not in ("human", "system"):
+        raise Forbidden("an agent may not seal or cut the log", hint="ask the project's person")
 
 
 def facts(seal: Seal) -> dict[str, str | int]:

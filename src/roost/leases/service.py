@@ -23,8 +23,6 @@ from roost.sessions.model import Session
 from roost.text import check_display
 from roost.verbs import M, Service, Sync, query, verb, waiting
 
-PURGE_AFTER_MS = 7 * 24 * 3_600_000
-"""A lease that ended so long ago leaves the table; the log keeps its story."""
 TIDIED_MAX = 200
 """Rows that one round of tidying ends or purges."""
 
@@ -299,7 +297,9 @@ class Leases(Service[M]):
         for waiter in self.tx.all(Waiter, "leases.waits"):
             if waiter.expires_at <= self.tx.now:
                 places.drop(self.tx, waiter, "lapsed")
-        self.tx.run("leases.purge", before=self.tx.now - PURGE_AFTER_MS, limit=TIDIED_MAX)
+        kept = self.tx.config.retention.leases
+        if kept != "forever":
+            self.tx.run("leases.purge", before=self.tx.now - round(kept * DAY * 1000), limit=TIDIED_MAX)
         return len(overdue)
 
     def _edits(self, files: Sequence[str], worktree: str, ttl: float) -> tuple[Wish, ...]:

@@ -15,7 +15,7 @@ from roost.interfaces.cli.verbs import Cli, group, part
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from roost.history.model import Event, Line, Verdict
+    from roost.history.model import Event, Left, Line, Verdict
 
 PROBLEMS_SHOWN_MAX = 20
 
@@ -159,11 +159,36 @@ def seal(cli: Cli, until: int | None) -> None:
     cli.answer(sealed, show)
 
 
+@part(history, "retain")
+@click.option("--dry-run", is_flag=True, help="Change nothing; show what would leave.")
+def retain(cli: Cli, dry_run: bool) -> None:
+    """Move what is final and older than its policy into .roost/archives; for people. The daemon does so every hour."""
+    done = cli.hub.history.retain(dry_run=dry_run)
+
+    def show() -> None:
+        for one in done.kinds:
+            cli.out.line((f"{one.kind:<10}", "bold"), _left(one, dry_run=dry_run))
+            for reason, count in sorted(one.stays.items()):
+                cli.out.line(f"  {count} older ones stay: {reason}")
+        if any(one.more for one in done.kinds):
+            cli.out.line("more may leave: say it again, or leave it to the daemon")
+
+    cli.answer(done, show)
+
+
+def _left(one: Left, *, dry_run: bool) -> str:
+    noun = "threads" if one.kind == "messages" else one.kind
+    things = f"1 {noun.removesuffix('s')}" if one.count == 1 else f"{one.count} {noun}"
+    if dry_run:
+        return f"{things} would leave"
+    return f"{things} left" + (f" for {', '.join(one.files)}" if one.files else "")
+
+
 def archives(cli: Cli) -> Path:
     """Return the folder of sealed events."""
     from pathlib import Path
 
-    return Path(cli.project.place.at("archives")) if cli.project.place else Path("archives")
+    return Path(cli.hub.history.archive_folder())
 
 
 def _show_all(cli: Cli, events: Sequence[Event] | Sequence[Line]) -> None:

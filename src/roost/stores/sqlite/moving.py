@@ -23,7 +23,7 @@ FORMAT = 1
 LINE_BYTES_MAX = 4 * 1024 * 1024
 TABLES = tuple(
     "project agent alias session endpoint message delivery receipt dependency quota mailbox reaction channel member"  # noqa: SIM905
-    " operation operation_target lease lease_wait checkpoint looked event".split()
+    " operation operation_target lease lease_wait checkpoint looked event seal archived leaving".split()
 )
 """Everything but the store's own row, the search index, which is made anew, and what turns remember."""
 

@@ -2,9 +2,10 @@
 SELECT seq FROM project WHERE id = :project;
 
 -- name: head
--- Where the log is; without any event it begins at number 1.
+-- Where the log is; without any event it begins at number 1. What a seal cut counts as gone while its rows still go.
 SELECT p.id AS project, s.epoch, p.seq, p.head AS hash,
-    coalesce((SELECT min(seq) FROM event WHERE project = :project), p.seq + 1) AS first
+    max(coalesce((SELECT min(seq) FROM event WHERE project = :project), p.seq + 1),
+        coalesce((SELECT max(last) FROM seal WHERE project = :project AND cut = 1), 0) + 1) AS first
 FROM project p, store s WHERE p.id = :project;
 
 -- name: page
@@ -80,5 +81,15 @@ SELECT first, last, head, archive, archive_hash, state FROM seal WHERE project =
 -- name: seals
 SELECT first, last, head, archive, archive_hash, '' AS state FROM seal WHERE project = :project ORDER BY last;
 
+-- name: set_cut
+UPDATE seal SET cut = 1 WHERE project = :project AND last = :last AND cut = 0;
+
 -- name: cut
-DELETE FROM event WHERE project = :project AND seq <= :last;
+-- Delete some of the oldest events, up to a number.
+DELETE FROM event WHERE project = :project AND seq <= :last
+    AND seq < (SELECT min(seq) FROM event WHERE project = :project) + :limit;
+
+-- name: uncut
+-- Seals whose events are not all deleted yet.
+SELECT first, last, head, archive, archive_hash, '' AS state FROM seal
+WHERE project = :project AND (cut = 0 OR last >= (SELECT min(seq) FROM event WHERE project = :project)) ORDER BY last;
