@@ -142,6 +142,10 @@ async def test_only_json_is_posted_and_not_too_much(project: Project) -> None:
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}',
         b'{"jsonrpc":"2.0","id":1,"method":"no/such","params":{}}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"who","arguments":[1]}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"who","arguments":{"name":' + b"[" * 50_000,
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"who","arguments":{"name":'
+        + (b"[" * 5_000 + b"]" * 5_000)
+        + b"}}}",
         b'{"jsonrpc":"2.0","id":' + b"9" * 5_000 + b',"method":"ping"}',
     ],
 )
@@ -200,6 +204,19 @@ async def test_an_agents_token_can_do_nothing_of_a_persons(project: Project) -> 
             assert refused.is_error, (tool, arguments)
         assert (await bob.call_tool("search", {"words": "private"})).structured_content["found"] == []
         assert ada.leases.list()[0].holder == "ada"
+
+
+async def test_mail_that_is_held_back_is_counted_and_not_shown(project: Project) -> None:
+    async with knocking(project) as (_, url, door), connected(url, "token-bob", "legacy") as bob:
+        door.hub_of("bob")
+        project.joined("ada").messages.send(to="bob", text="later")
+        project.system().deliveries.pause("bob")
+        project.joined("ada").messages.send(to="bob", text="much later")
+        mail = (await bob.call_tool("inbox", {})).structured_content
+        assert "ids" not in mail
+        assert "later" not in mail["mail"].replace("their time", "")
+        project.system().deliveries.resume("bob")
+        assert (await bob.call_tool("inbox", {})).structured_content["ids"] == ["m1", "m2"]
 
 
 def called(tool: str, **arguments: Any) -> dict[str, Any]:

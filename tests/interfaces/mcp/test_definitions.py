@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+from roost.interfaces.mcp import resources
 from roost.interfaces.mcp.server import _TOOL_LIST, INSTRUCTIONS
 from roost.interfaces.mcp.tools import TOOLS
 
@@ -18,8 +20,8 @@ BYTES_A_TOKEN = 4
 
 
 def test_the_definitions_are_the_ones_that_were_read_and_approved() -> None:
-    """When this fails on purpose: read the difference, then write `wire()` into definitions.json."""
-    assert json.loads(wire()) == json.loads(SNAPSHOT.read_text())
+    """When this fails on purpose: read the difference, then write `everything()` into definitions.json."""
+    assert everything() == json.loads(SNAPSHOT.read_text())
 
 
 def test_eight_tools_at_most_fit_their_budget() -> None:
@@ -38,6 +40,16 @@ def test_every_tool_says_what_it_takes_and_gives_and_does() -> None:
         assert tool["_meta"] == {"anthropic/alwaysLoad": True}
         for name in ("from", "sender", "as", "agent"):
             assert name not in tool["inputSchema"]["properties"] or tool["name"] == "search"
+
+
+def everything() -> dict[str, Any]:
+    """Return all that a client is told before anybody said a word."""
+    return {
+        "instructions": INSTRUCTIONS,
+        "tools": json.loads(wire()),
+        "resources": resources.LISTED,
+        "templates": resources.TEMPLATES,
+    }
 
 
 def wire() -> str:

@@ -99,6 +99,7 @@ def test_what_is_no_message_gets_a_numeric_error_and_the_next_call_is_answered(r
         (b'{"jsonrpc":"2.0","id":6,"method":"no/such"}', -32601, 6),
         (b'{"jsonrpc":"2.0","id":7,"method":"tools/call"}', -32602, 7),
         (b'{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"who","arguments":[]}}', -32602, 8),
+        (b'{"jsonrpc":"2.0","id":9,"method":"ping","x":' + b"[" * 9_000 + b"]" * 9_000 + b"}", -32700, None),
         (b'{"jsonrpc":"2.0","id":9,"method":"ping","x":"' + b"y" * (3 * 1024 * 1024) + b'"}', -32600, None),
     ]
     for line, code, number in wrong:

@@ -90,6 +90,11 @@ async def test_what_fails_says_so_in_its_result_and_what_to_do(stage: Stage) -> 
         assert (await refusal(bob, "lease", action="acquire", key="src/a.py"))["code"] == "LEASE_HELD"
         assert (await refusal(bob, "ack", messages="m99"))["code"] == "UNKNOWN_MESSAGE"
         assert (await refusal(bob, "send", to="ada"))["code"] == "INVALID"
+        assert (await refusal(bob, "send", to=" , ", text="x"))["code"].startswith("INVALID")
+        assert (await refusal(bob, "ack", messages=","))["code"] == "INVALID"
+        assert (await refusal(bob, "lease", action="acquire"))["code"] == "INVALID"
+        assert (await refusal(bob, "lease", action="acquire", key="a", ttl=0.5))["code"] == "INVALID_TTL"
+        assert (await refusal(bob, "send", to="ada", text="x", priority=5))["code"] == "INVALID"
         assert "sender" in (await refusal(bob, "send", to="ada", text="x", sender="ada"))["message"]
         with pytest.raises(MCPError) as error:
             await bob.call_tool("pause", {})

@@ -110,7 +110,10 @@ async def reply(visit: Visit, call: ReplyArguments) -> Posted:
 
 
 async def ack(visit: Visit, call: AckArguments) -> Acknowledged:
-    done = [await visit.hub.deliveries.acknowledge(message) for message in _several(call.messages)]
+    messages = _several(call.messages)
+    if not messages:
+        raise InvalidInput("ack: no message is named", hint="name one or several: m7,m8")
+    done = [await visit.hub.deliveries.acknowledge(message) for message in messages]
     return Acknowledged(ids=tuple(f"m{one.number}" for one in done))
 
 
@@ -120,7 +123,8 @@ async def inbox(visit: Visit, call: InboxArguments) -> Mail:
         onward = msgspec.UNSET if letter.next_start is None else letter.next_start
         return Mail(mail=letter.text, ids=_refs(letter.shown), next_start=onward)
     letter = await visit.ask_for_mail()
-    return Mail(mail=letter.text or "Nothing waits.", ids=_refs(letter.shown), more=letter.more)
+    nothing = f"Nothing is ready; {letter.more} wait for their time." if letter.more else "Nothing waits."
+    return Mail(mail=letter.text or nothing, ids=_refs(letter.shown), more=letter.more)
 
 
 async def lease(visit: Visit, call: LeaseArguments) -> Rights:
