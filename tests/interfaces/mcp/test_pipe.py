@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +131,25 @@ def test_a_client_that_closes_its_side_still_gets_its_answers(fleet: Fleet) -> N
     assert pipe.process.returncode == 0
 
 
+def test_a_client_that_reads_nothing_for_a_while_fills_no_memory_and_loses_nothing(fleet: Fleet) -> None:
+    slow, quick = Raw(fleet, "bob").begin(), Raw(fleet, "ada").begin()
+    asked = 5_000  # whose answers are 22 MB
+
+    def ask() -> None:
+        for number in range(asked):
+            slow.say({"jsonrpc": "2.0", "id": number, "method": "tools/list"})
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(1.0)
+    assert quick.ask(quick.call(1, "who"))["result"]["isError"] is False
+    assert resident_mb(slow.process.pid) < 30
+    assert sorted(slow.hear()["id"] for _ in range(asked)) == list(range(asked))
+    asking.join()
+    slow.close()
+    quick.close()
+
+
 def test_a_client_above_that_has_not_joined_is_told_how_and_may_join_later(fleet: Fleet) -> None:
     pipe = Raw(fleet, "").begin()
     refused = json.loads(pipe.ask(pipe.call(1, "inbox"))["result"]["content"][0]["text"])
@@ -235,6 +255,11 @@ def test_a_client_that_ends_it_by_a_signal_hears_no_complaint(fleet: Fleet, how:
         assert b"result" in started.stdout.readline()
         started.send_signal(how)
         assert started.stderr.read() == b""
+
+
+def resident_mb(pid: int) -> float:
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    return int(fields["VmRSS"].split()[0]) / 1024
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
