@@ -44,7 +44,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the daemon runs. `http` needs the extra `server`; a `host` that others reach needs TLS and `public`.
 
-    `port` 0 chooses a free one, as does a taken one; `tls_port` 0 opens none. `autostart` lets hooks and verbs start
+    `streams_max` WebSockets and
+    event streams may be open. `port` 0 chooses a free one, as does a taken one; `tls_port` 0 opens none. `autostart` lets hooks and verbs start
     it.
     """
 
@@ -53,6 +54,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     http: bool = True
     host: str = "127.0.0.1"
     port: int = 8787
+    streams_max: int = 1_000
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     public: bool = False

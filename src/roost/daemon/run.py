@@ -49,6 +49,7 @@ class Daemon:
         if not self.lock.take():
             log.info("another daemon serves %s", self.place)
             return 0
+        places.untell(self.place)  # what a killed one left
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)

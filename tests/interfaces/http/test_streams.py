@@ -1,0 +1,258 @@
+"""The WebSocket and the event stream: nothing is missed, nothing comes twice, and nobody is waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+from websockets.sync.client import connect as ws
+
+from roost import reach
+from roost.daemon.places import told
+
+from .conftest import SETTINGS, Site, begin, call, end
+
+
+def test_a_subscriber_gets_what_is_sent_and_resumes_behind_its_cursor(site: Site) -> None:
+    alice = site.client("alice")
+    with site.stream("bob") as live:
+        _say(live, type="subscribe")
+        _ready(live)
+        call(alice, "POST", "/v1/messages", {"to": "bob", "text": "one"})
+        first = _event(live, "message.sent")
+        assert first["told"]["message"]["body"] == "one"
+    call(alice, "POST", "/v1/messages", {"to": "bob", "text": "two"})
+    call(alice, "POST", "/v1/messages", {"to": "bob", "text": "three"})
+    with site.stream("bob") as live:
+        _say(live, type="subscribe", cursor=first["cursor"], filter={"kinds": ["message.sent"]})
+        assert [_event(live)["told"]["message"]["body"] for _ in range(2)] == ["two", "three"]
+
+
+def test_filters_choose_by_recipient_channel_type_and_kind(site: Site) -> None:
+    alice = site.client("alice")
+    with site.stream("bob", "?recipient_id=bob&type=question") as live:
+        _ready(live)
+        call(alice, "POST", "/v1/messages", {"to": "ada", "text": "not for bob", "type": "question"})
+        call(alice, "POST", "/v1/messages", {"to": "bob", "text": "no question"})
+        call(alice, "POST", "/v1/messages", {"to": "bob", "text": "asked", "type": "question"})
+        assert _event(live)["told"]["message"]["body"] == "asked"
+
+
+def test_mail_comes_by_the_socket_one_by_one_and_asking_on_proves_it(site: Site) -> None:
+    ada, bob = site.client("ada"), site.client("bob")
+    call(bob, "POST", "/v1/messages/inbox/take?limit=500")
+    call(bob, "POST", "/v1/messages/inbox/take?limit=500")
+    with site.stream("bob") as live:
+        _say(live, type="listen", limit=5)
+        sent = call(ada, "POST", "/v1/messages", {"to": "bob", "text": "wake up", "requires_ack": True}).json()
+        mail = _frame(live, "mail")
+        assert mail["item"]["message"]["number"] == sent["number"]
+        _say(live, type="more")
+        _until(lambda: _state(ada, sent["number"]) == "delivered")
+        _say(live, type="ack", message=f"m{sent['number']}")
+        assert _frame(live, "acked")["state"] == "acknowledged"
+
+
+def test_wrong_frames_are_told_so_and_the_socket_goes_on(site: Site) -> None:
+    with site.stream("bob") as live:
+        for text in (
+            '{"type":"dance"}',
+            "{",
+            '{"type":"subscribe","cursor":"nonsense"}',
+            '{"type":"ack","message":"m99999"}',
+        ):
+            live.send(text)
+            assert _frame(live, "error")["message"]
+        _say(live, type="ping")
+        assert _frame(live, "pong") == {"type": "pong"}
+
+
+def test_a_frame_that_is_too_long_closes_the_socket(site: Site) -> None:
+    with site.stream("bob") as live, pytest.raises(ConnectionClosed) as closed:
+        live.send("x" * 70_000)
+        while True:
+            live.recv(timeout=5)
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
+
+
+def test_one_principal_has_eight_streams_and_not_nine(site: Site) -> None:
+    with contextlib.ExitStack() as opened:
+        for _ in range(8):
+            opened.enter_context(site.stream("alice")).recv(timeout=5)
+        ninth = opened.enter_context(site.stream("alice"))
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                ninth.recv(timeout=5)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+        with site.client("alice").stream("GET", "/v1/events/stream") as refused:
+            assert refused.status_code == 429
+
+
+def test_the_event_stream_resumes_by_its_last_id(site: Site) -> None:
+    alice = site.client("alice")
+    lines = _Lines(site, "bob", "/v1/events/stream?kinds=message.sent")
+    call(alice, "POST", "/v1/messages", {"to": "bob", "text": "first"})
+    cursor, told_ = lines.event()
+    assert told_["message"]["body"] == "first"
+    lines.close()
+    call(alice, "POST", "/v1/messages", {"to": "bob", "text": "second"})
+    again = _Lines(site, "bob", "/v1/events/stream?kinds=message.sent", cursor)
+    assert again.event()[1]["message"]["body"] == "second"
+    again.close()
+    assert site.client("bob").get("/v1/events/stream", params={"since": "nonsense"}).status_code == 400
+    assert site.client("bob").get("/v1/events/stream", params={"colour": "red"}).status_code == 400
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Site]:
+    """A daemon at a port of its own choice, which it keeps over a restart."""
+    made = begin(tmp_path, SETTINGS.replace("port = 0", f"port = {_free_port()}"))
+    yield made
+    end(made)
+
+
+def test_streams_go_on_without_a_gap_when_the_daemon_is_killed(own: Site) -> None:
+    alice, seen = own.client("alice"), list[str]()
+    cursor, sent = "", 0
+    with own.stream("bob") as live:
+        _say(live, type="subscribe", cursor="", filter={"kinds": ["message.sent"]})
+        for sent in range(10):
+            call(alice, "POST", "/v1/messages", {"to": "bob", "text": str(sent)})
+        while len(seen) < 4:
+            event = _event(live)
+            seen.append(event["told"]["message"]["body"])
+            cursor = event["cursor"]
+        os.kill(own.pid, signal.SIGKILL)
+    reach.start(own.place)
+    run = told(own.place)
+    assert run is not None and run.port == own.port
+    call(own.client("alice"), "POST", "/v1/messages", {"to": "bob", "text": str(sent + 1)})
+    with own.stream("bob") as live:
+        _say(live, type="subscribe", cursor=cursor, filter={"kinds": ["message.sent"]})
+        while len(seen) < sent + 2:
+            seen.append(_event(live)["told"]["message"]["body"])
+    assert seen == [str(number) for number in range(sent + 2)]
+
+
+BATCHES = 12
+"""17 MB of events: more than the kernel keeps for a connection that nobody reads from."""
+
+
+def test_a_reader_that_does_not_read_is_cut_off_with_its_cursor_and_holds_up_nobody(own: Site) -> None:
+    alice = own.client("alice")
+    with _narrow(own, "bob") as slow, own.stream("ada") as quick:
+        for live in (slow, quick):
+            _say(live, type="subscribe", filter={"kinds": ["message.sent"]})
+            _ready(live)
+        count: list[int] = []
+        reading = threading.Thread(target=lambda: count.extend(1 for _ in range(500 * BATCHES) if _event(quick)))
+        reading.start()
+        batch = {"messages": [{"to": ["bob"], "text": "x" * 2_000}] * 500}
+        for _ in range(BATCHES):
+            assert call(alice, "POST", "/v1/messages/batch", batch).status_code == 201
+        reading.join(timeout=30)
+        assert len(count) == 500 * BATCHES, "who reads gets everything"
+        last = ""
+        try:
+            while True:
+                frame = json.loads(slow.recv(timeout=15))
+                last = frame.get("cursor", last)
+                if frame["type"] == "cut":
+                    break
+        except ConnectionClosed as closed:
+            assert closed.rcvd is None or closed.rcvd.code == 1013
+        page = own.client("bob").get("/v1/events", params={"since": last})
+        assert page.status_code == 200, "where it was cut off it goes on"
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+class _Lines:
+    """An event stream, read by hand."""
+
+    def __init__(self, site: Site, who: str, path: str, last: str = "") -> None:
+        self._end = socket.create_connection(("127.0.0.1", site.port), timeout=10)
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nAuthorization: Bearer {site.keys[who]}\r\n"
+        head += f"Last-Event-ID: {last}\r\n" if last else ""
+        self._end.sendall(head.encode() + b"\r\n")
+        self._file = self._end.makefile("rb")
+        while not self._file.readline().startswith(b": from"):
+            continue
+
+    def event(self) -> tuple[str, Any]:
+        """Return the next event: its id and its data."""
+        cursor = ""
+        while line := self._file.readline():
+            if line.startswith(b"id: "):
+                cursor = line[4:].decode().strip()
+            if line.startswith(b"data: "):
+                return cursor, json.loads(line[6:])
+        raise EOFError("the stream ended")
+
+    def close(self) -> None:
+        self._file.close()
+        self._end.close()
+
+
+def _narrow(site: Site, who: str) -> ClientConnection:
+    """Open the WebSocket with little room at this side for what is not read."""
+    end_ = socket.socket()
+    end_.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    end_.connect(("127.0.0.1", site.port))
+    return ws(f"ws://127.0.0.1:{site.port}/v1/stream", sock=end_, additional_headers=site.shows(who), max_queue=1)
+
+
+def _say(live: ClientConnection, **frame: Any) -> None:
+    live.send(json.dumps(frame))
+
+
+def _ready(live: ClientConnection) -> None:
+    """Return when what was said before is done: frames are taken in their order."""
+    _say(live, type="ping")
+    _frame(live, "pong")
+
+
+def _frame(live: ClientConnection, kind: str) -> Any:
+    while True:
+        frame = json.loads(live.recv(timeout=10))
+        if frame["type"] == kind:
+            return frame
+
+
+def _event(live: ClientConnection, kind: str = "") -> Any:
+    while True:
+        frame = _frame(live, "event")
+        if not kind or frame["told"]["event"]["kind"] == kind:
+            return frame
+
+
+def _state(client: Any, number: int) -> str:
+    for item in client.get("/v1/messages/outbox").json()["items"]:
+        if item["message"]["number"] == number:
+            return str(item["state"])
+    return ""
+
+
+def _until(holds: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as end_:
+        end_.bind(("127.0.0.1", 0))
+        return int(end_.getsockname()[1])
