@@ -13,7 +13,8 @@ import uvicorn
 
 from roost.errors import Forbidden, InvalidInput, Unavailable
 from roost.interfaces.http.app import create_app
-from roost.interfaces.http.security import HEADER_BYTES_MAX, LOCAL, Guard
+from roost.interfaces.http.protocol import protocol
+from roost.interfaces.http.security import LOCAL, Guard
 from roost.interfaces.mcp.app import McpApp, create_mcp_app
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ BACKLOG = 2_048
 KEEP_ALIVE_SECONDS = 30
 STOP_SECONDS_MAX = 2
 FRAME_BYTES_MAX = 64 * 1024
+REQUESTS_MAX = 1_000
+"""Connections beside the streams; further ones are hung up on."""
 
 
 class Served:
@@ -49,10 +52,15 @@ async def serve(door: Door, settings: Settings, *, unix_path: str) -> Served:
     """Serve a door until it is stopped. Raises Forbidden for an address that others reach, unless it is safe."""
     refuse_exposure(settings)
     mcp = create_mcp_app(door, hosts=(*LOCAL, *settings.hosts), origins=settings.origins)
-    app = create_app(door, hosts=settings.hosts, origins=settings.origins, mcp=mcp)
+    app = create_app(
+        door, hosts=settings.hosts, origins=settings.origins, connections_max=settings.streams_max, mcp=mcp
+    )
     tcp, local = _tcp(settings), _unix(unix_path)
     app.port = tcp.getsockname()[1]
-    servers: list[uvicorn.Server] = [_Quiet(_config(app, settings)), _Quiet(_config(app, None))]
+    servers: list[uvicorn.Server] = [
+        _Quiet(_config(app, settings, settings.streams_max)),
+        _Quiet(_config(app, None, settings.streams_max)),
+    ]
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(servers[0].serve([tcp])), loop.create_task(servers[1].serve([local]))]
     while not all(server.started for server in servers):
@@ -88,15 +96,15 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def _config(app: Guard, tls: Settings | None) -> uvicorn.Config:
+def _config(app: Guard, tls: Settings | None, streams_max: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol(streams_max + REQUESTS_MAX),
         ws="websockets-sansio",
         ws_max_size=FRAME_BYTES_MAX,
         ws_ping_interval=20,
         ws_ping_timeout=20,
-        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+        ws_per_message_deflate=False,  # its windows would cost each idle connection 300 KiB
         lifespan="off",
         loop="none",
         log_config=None,
