@@ -14,7 +14,7 @@ ONLY ?=
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
-	    while IFS="$$(printf '\t')" read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
+	    while IFS="$$(printf '\t')" read -r target text; do printf '  make %-15s %s\n' "$$target" "$$text"; done
 
 .PHONY: setup
 setup: $(READY) ## Create .venv with everything that the other targets need
@@ -36,6 +36,10 @@ test-clients: $(READY) ## Run the tests with the pinned real clients, which it i
 	@sh tools/install_clients.sh
 	@sh tools/install_inspector.sh
 	@$(PYTHON_IN_VENV) -m pytest -m clients tests/clients
+
+.PHONY: test-http-fuzz
+test-http-fuzz: $(READY) ## Let schemathesis, which it installs into .fuzz/, call every HTTP route; ARGS=... for it
+	@sh tools/fuzz_http.sh $(ARGS)
 
 .PHONY: bench
 bench: $(READY) ## Measure the promised speeds; ONLY=S2 for one
@@ -65,5 +69,5 @@ pin: $(READY) ## Regenerate requirements/*.txt; see tools/pin.sh for upgrades
 
 .PHONY: clean
 clean: ## Remove what the targets made, .venv and the installed clients included
-	rm -rf .venv .clients dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .clients .fuzz dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
