@@ -60,17 +60,31 @@ def _far(url: str) -> Address:
 def connected(address: Address, seconds: float = CONNECT_SECONDS_MAX) -> socket.socket:
     """Return a connected socket. Raises Unavailable."""
     try:
-        if address.path:
-            end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            end.settimeout(seconds)
-            end.connect(address.path)
-            return end
-        plain = socket.create_connection((address.host, address.port), timeout=seconds)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return trust(address).wrap_socket(plain, server_hostname=address.host)
+        return _near(address.path, seconds) if address.path else _far_end(address, seconds)
     except OSError as error:
         where = address.path or f"{address.host}:{address.port}"
         raise Unavailable(f"no daemon answers at {where}: {error}", hint="start it: `roost up`") from None
+
+
+def _near(path: str, seconds: float) -> socket.socket:
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        end.settimeout(seconds)
+        end.connect(path)
+    except BaseException:
+        end.close()
+        raise
+    return end
+
+
+def _far_end(address: Address, seconds: float) -> socket.socket:
+    plain = socket.create_connection((address.host, address.port), timeout=seconds)
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return trust(address).wrap_socket(plain, server_hostname=address.host)
+    except BaseException:
+        plain.close()
+        raise
 
 
 def trust(address: Address) -> ssl.SSLContext:
