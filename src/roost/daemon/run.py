@@ -29,6 +29,8 @@ DRAIN_SECONDS_MAX = 5.0
 BACKLOG = 4_096
 FILES_WANTED = 65_536
 RETAIN_EVERY_SECONDS = 3_600.0
+GC_ALLOCATIONS = 50_000
+"""Calls leave no cycles behind; the collector's usual 700 costs a twentieth of the time of a busy daemon."""
 
 log = logging.getLogger("roost.daemon")
 
@@ -62,6 +64,7 @@ class Daemon:
         try:
             await self._open()
             gc.freeze()  # what is here stays for good: the collector need not look at it
+            gc.set_threshold(GC_ALLOCATIONS)
             await self._stop.wait()
         finally:
             await self._close(watching)

@@ -116,9 +116,13 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines of an inbox or outbox: for whom, as of which sequence number, and how many there are beyond the limit."""
+    """Lines of an inbox or outbox: for whom, as of which sequence number, and how many there are beyond the limit.
+
+    `next` is the `before` of the page behind this one, 0 at the end.
+    """
 
     agent: str
     seq: int
     items: tuple[Item, ...]
     more: int = 0
+    next: int = 0

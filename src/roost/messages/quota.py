@@ -67,6 +67,8 @@ def left(spent: Spent, *, limit: int, now: int) -> int:
 
 def _live(spent: Spent, now: int) -> Spent:
     """Return the entries that a window ending now, or later, still holds."""
+    if not spent or spent[0][0] > now - WINDOW_MS:
+        return spent
     return tuple(entry for entry in spent if entry[0] > now - WINDOW_MS)
 
 

@@ -174,6 +174,7 @@ class Messages(Service[M]):
             seq=self._seq(),
             items=tuple(_item(self._get(row.message), row) for row in rows),
             more=max(0, count - len(rows)),
+            next=rows[-1].seq if len(rows) == limit else 0,
         )
 
     @query
@@ -185,7 +186,8 @@ class Messages(Service[M]):
             for message in sent
             for delivery in self.tx.all(Delivery, "deliveries.of_message", message=message.id)
         ]
-        return Page(agent=self.tx.me.name, seq=self._seq(), items=tuple(lines))
+        behind = sent[-1].number if len(sent) == limit else 0
+        return Page(agent=self.tx.me.name, seq=self._seq(), items=tuple(lines), next=behind)
 
     @query
     def get(self, message: str) -> Message:
@@ -209,11 +211,18 @@ class Messages(Service[M]):
         return is_genuine(self, seen_message(self.tx, message))
 
     @query
-    def thread(self, message: str, *, limit: int = 200) -> tuple[Message, ...]:
-        """Return what the caller may see of a thread, oldest first, by any message in it."""
+    def thread(self, message: str, *, limit: int = 200, after: int = 0) -> tuple[Message, ...]:
+        """Return what the caller may see of a thread behind message number `after`, oldest first, by any message in
+        it."""
         found = seen_message(self.tx, message)
-        whole = self.tx.all(Message, "messages.thread", thread=found.thread, limit=_limit(limit))
-        return tuple(one for one in whole if is_visible(self.tx, one))
+        limit, shown = _limit(limit), list[Message]()
+        while len(shown) < limit:
+            page = self.tx.all(Message, "messages.thread", thread=found.thread, limit=limit, after=after)
+            shown += [one for one in page if is_visible(self.tx, one)]
+            if len(page) < limit:
+                break
+            after = page[-1].number
+        return tuple(shown[:limit])
 
     @query
     def log(self, *, after: int = 0, limit: int = 100, channel: str = "", agent: str = "") -> tuple[Message, ...]:

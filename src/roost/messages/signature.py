@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from operator import attrgetter
 
 import msgspec
 
@@ -71,7 +72,7 @@ def letter_of(message: Message, *, project: str, recipients: tuple[str, ...]) ->
 
     The hash is taken from the body as it is now, not from the row: a body that was changed does not verify.
     """
-    fields = {name: getattr(message, name) for name in _COMMON}
+    fields = dict(zip(_COMMON, _common(message), strict=True))
     metadata = msgspec.json.encode(message.metadata, order="deterministic") if message.metadata else b""
     return Letter(
         **fields, project=project, recipients=recipients, metadata=metadata, body_hash=body_hash(message.body)
@@ -139,3 +140,4 @@ _COMMON = tuple(
     for name in Letter.__struct_fields__
     if name in Message.__struct_fields__ and name not in ("recipients", "metadata", "body_hash")
 )
+_common = attrgetter(*_COMMON)
