@@ -52,6 +52,26 @@ def look(tx: Tx, *, keys: str = "") -> whoami.Surroundings:
     return whoami.Surroundings(claim=claim, parents=parents(tx), on_terminal=os.isatty(0) or os.isatty(1))
 
 
+def caller_without_store() -> whoami.Caller:
+    """Say who is calling where no store can be read, so that no session can be proved: a person, or nobody."""
+    if session := os.environ.get(VARIABLE, ""):
+        return whoami.IsNobody(
+            f"the store cannot be read, so nobody can tell who session {session} is",
+            f"unset {VARIABLE}, and say it on a terminal",
+        )
+    host = LocalHost()
+    above = tuple(
+        whoami.Parent(
+            pid=process.pid,
+            command=host.command(process.pid),
+            arguments=host.command_line(process.pid),
+            group=host.group(process.pid),
+        )
+        for process in host.parents(os.getpid())
+    )
+    return whoami.decide(whoami.Surroundings(parents=above, on_terminal=os.isatty(0) or os.isatty(1)))
+
+
 def look_at(tx: Tx, pid: int, *, session: str, key: str, on_terminal: bool) -> whoami.Surroundings:
     """Collect the facts about another process, which says that it is a session and shows a key."""
     claim = _claim(tx, session, lambda _, known: keyfiles.fits(key, known))

@@ -44,9 +44,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the daemon runs. `http` needs the extra `server`; a `host` that others reach needs TLS and `public`.
 
-    `streams_max` WebSockets and
-    event streams may be open. `port` 0 chooses a free one, as does a taken one; `tls_port` 0 opens none. `autostart` lets hooks and verbs start
-    it.
+    `streams_max` WebSockets and event streams may be open. `port` 0 chooses a free one, as does a taken one; `tls_port`
+    0 opens none. `autostart` lets hooks and verbs start it.
     """
 
     autostart: bool = True

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from roost.briefings.model import GitFacts
     from roost.clock import Clock
     from roost.runtimes.worktree import Worktree
-    from roost.stores.sqlite.backup import Copy, Restored
+    from roost.stores.sqlite.backup import Copy
     from roost.stores.sqlite.moving import Moved
 
 MEMORY = ":memory:"
@@ -92,21 +92,13 @@ class Project:
 
     def backup(self, to: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Copy:
         """Copy the store while it is in use; see `stores.sqlite.backup`."""
+        from roost.stores.sqlite import backuplog
         from roost.stores.sqlite.backup import backup
 
-        return backup(self.store, to, progress)
-
-    def inspect(self, copy: Path) -> Copy:
-        """Look at a backup without changing anything."""
-        from roost.stores.sqlite.backup import inspect
-
-        return inspect(copy)
-
-    def restore(self, copy: Path, *, force: bool = False) -> Restored:
-        """Put a backup in the place of the store, and close this project."""
-        from roost.stores.sqlite.backup import restore
-
-        return restore(self.store, copy, force=force)
+        copy = backup(self.store, to, progress)
+        if self.place is not None:
+            backuplog.note_backup(self.place.folder, os.path.abspath(to), seq=copy.seq, epoch=copy.epoch)
+        return copy
 
     def export(self, to: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Moved:
         """Write the whole project as JSON lines; see `stores.sqlite.moving`."""

@@ -280,6 +280,36 @@ def test_what_is_old_leaves_at_a_persons_word(
     assert "was altered" in cli("", "history", "verify").out
 
 
+def test_only_a_person_puts_a_backup_back(
+    cli: RunAs, hub: HubOf, project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cli("planner", "send", "planner", "hi")
+    assert cli("planner", "backup", "copy.db").status == 0
+    for words in (("restore", "copy.db", "--yes"), ("restore", "copy.db", "--dry-run")):
+        assert (refused := cli("planner", *words)).status == 5
+        assert "planner is no person" in refused.err
+    monkeypatch.setenv("ROOST_SESSION", keyed(project, "ada", kind="human"))
+    assert "its log is whole" in cli("", "restore", "copy.db", "--dry-run").out
+    assert cli("", "restore", "copy.db", "--yes").status == 4  # planner lives
+    assert "as store epoch 2" in cli("", "restore", "copy.db", "--yes", "--force").out
+
+
+def test_a_store_that_cannot_be_read_is_put_back_by_who_sits_at_a_terminal(
+    cli: RunAs, project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert cli("planner", "backup", "copy.db").status == 0
+    (tmp_path / ".roost" / "store.db").write_bytes(b"no database" * 1_000)
+    for suffix in ("-wal", "-shm"):
+        (tmp_path / ".roost" / f"store.db{suffix}").unlink()
+    assert "unset ROOST_SESSION" in cli("", "restore", "copy.db", "--yes").err
+    monkeypatch.delenv("ROOST_SESSION")
+    monkeypatch.setattr("os.isatty", lambda descriptor: False)
+    assert cli("", "restore", "copy.db", "--yes").status == 5
+    monkeypatch.setattr("os.isatty", lambda descriptor: True)
+    monkeypatch.setattr("roost.whoami.client_of", lambda parent: "")
+    assert "restored" in cli("", "restore", "copy.db", "--yes").out
+
+
 def test_words_are_found(cli: RunAs, hub: HubOf) -> None:
     cli("planner", "send", "planner", "the quick brown fox")
     assert "fox" in cli("planner", "search", "quick", "fox").out

@@ -6,11 +6,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from roost import workdir
 from roost.connect import Project, connect
-from roost.errors import AlreadyExists, EpochChanged, InvalidInput, StoreCorrupt, StoreReplaced, WrongState
+from roost.daemon.places import Lock
+from roost.errors import AlreadyExists, Conflict, EpochChanged, InvalidInput, StoreCorrupt, StoreReplaced, WrongState
+from roost.restoring import rehearse, restore
+from roost.stores.sqlite import backuplog
 
 
 @pytest.fixture
@@ -19,6 +23,11 @@ def project(tmp_path: Path) -> Iterator[Project]:
     opened = connect(tmp_path)
     yield opened
     opened.close()
+
+
+def place(project: Project) -> workdir.Workdir:
+    assert project.place is not None
+    return project.place
 
 
 def send(project: Project, count: int) -> None:
@@ -58,8 +67,8 @@ def test_a_restored_store_has_the_old_state_and_a_new_epoch(project: Project, tm
     send(project, 5)
     other = connect(tmp_path)
     with pytest.raises(WrongState, match="would lose"):
-        project.restore(copy.path)
-    done = project.restore(copy.path, force=True)
+        restore(place(project), copy.path)
+    done = restore(place(project), copy.path, force=True)
     assert done.epoch == copy.epoch + 1
     assert done.kept is not None
     assert done.kept.exists()
@@ -79,7 +88,69 @@ def test_what_is_no_sound_backup_replaces_nothing(project: Project, tmp_path: Pa
     send(project, 1)
     (tmp_path / "text.db").write_text("hello")
     with pytest.raises(StoreCorrupt):
-        project.restore(tmp_path / "text.db", force=True)
+        restore(place(project), tmp_path / "text.db", force=True)
     with pytest.raises(InvalidInput, match="no backup"):
-        project.restore(tmp_path / "missing.db", force=True)
+        restore(place(project), tmp_path / "missing.db", force=True)
     assert project.system().messages.last_number() == 1
+
+
+@pytest.mark.parametrize("page", [0, 1, 30])
+def test_a_store_that_cannot_be_read_is_replaced_and_kept(project: Project, tmp_path: Path, page: int) -> None:
+    send(project, 3)
+    token = project.joined("planner").leases.acquire("a.py").token
+    copy = project.backup(tmp_path / "copy.db")
+    project.store.checkpoint()
+    project.close()
+    store = place(project).store
+    for suffix in ("-wal", "-shm"):
+        Path(f"{store}{suffix}").unlink()
+    with store.open("r+b") as file:
+        file.seek(4096 * page)
+        file.write(b"\xa5" * 4096 * 20)
+    done = restore(place(project), copy.path, force=True)
+    assert done.epoch > copy.epoch
+    assert done.kept is not None
+    assert done.kept.read_bytes()[4096 * page : 4096 * page + 8] == b"\xa5" * 8
+    again = connect(tmp_path)
+    assert again.system().messages.last_number() == 3
+    assert again.system().history.verify().good
+    assert again.joined("planner", takeover=True).leases.acquire("b.py").token > token
+    again.close()
+
+
+def test_epochs_grow_over_every_restore_also_of_what_cannot_be_read(project: Project, tmp_path: Path) -> None:
+    send(project, 1)
+    copy = project.backup(tmp_path / "copy.db")
+    project.close()
+    epochs = [restore(place(project), copy.path, force=True).epoch]
+    place(project).store.write_bytes(b"\xa5" * 40_960)
+    epochs.append(restore(place(project), copy.path).epoch)
+    epochs.append(restore(place(project), copy.path).epoch)
+    assert epochs == sorted(set(epochs))
+
+
+def test_nothing_is_replaced_under_a_daemon(project: Project, tmp_path: Path) -> None:
+    copy = project.backup(tmp_path / "copy.db")
+    lock = Lock(place(project).folder)
+    assert lock.take()
+    with pytest.raises(Conflict, match="daemon"):
+        restore(place(project), copy.path, force=True)
+    lock.release()
+
+
+def test_a_rehearsal_changes_nothing_and_finds_a_log_that_is_not_whole(project: Project, tmp_path: Path) -> None:
+    send(project, 3)
+    good, bad = project.backup(tmp_path / "good.db"), project.backup(tmp_path / "bad.db")
+    connection = apsw.Connection(str(bad.path))
+    connection.execute("UPDATE event SET data = '{}' WHERE seq = 3")
+    connection.close()
+    head = project.system().history.head()
+    assert rehearse(place(project), good.path).problem == ""
+    assert backuplog.read(place(project).folder).problem == ""
+    assert "event 3" in rehearse(place(project), bad.path).problem
+    assert "event 3" in backuplog.read(place(project).folder).problem
+    (tmp_path / "text.db").write_text("hello")
+    with pytest.raises(StoreCorrupt):
+        rehearse(place(project), tmp_path / "text.db")
+    assert project.system().history.head() == head
+    assert not list(place(project).path.glob(".rehearsal-*"))

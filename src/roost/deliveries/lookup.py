@@ -40,4 +40,5 @@ def is_visible(tx: Tx, message: Message) -> bool:
 
 def unknown(ref: str) -> UnknownMessage:
     """Return the error for a message that is not there, or not for the caller to see: the two are told alike."""
-    return UnknownMessage(f"there is no message {ref!r}", hint="see `roost inbox` or `roost log`; old mail lies in .roost/archives", ref=ref)
+    hint = "see `roost inbox` or `roost log`; old mail lies in .roost/archives"
+    return UnknownMessage(f"there is no message {ref!r}", hint=hint, ref=ref)

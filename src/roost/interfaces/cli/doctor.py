@@ -6,12 +6,12 @@ import click
 
 from roost.interfaces.cli.verbs import Cli, verb
 
-COLOURS = {"ok": "green", "note": "cyan", "warn": "yellow", "bad": "red"}
+COLOURS = {"pass": "green", "note": "cyan", "warn": "yellow", "fail": "red"}
 
 
 @verb("doctor")
 def doctor(cli: Cli) -> None:
-    """Check the store, the disk, the clocks, the keys and the hooks; exit status 1 if something is broken."""
+    """Check store, machine, doors, agents and hooks: pass, note, warn or fail; exit status 1 if anything fails."""
     from roost.checkup import checkup
 
     found = checkup(cli.folder)
@@ -21,5 +21,5 @@ def doctor(cli: Cli) -> None:
         cli.out.line((f"{check.grade:<5}", COLOURS[check.grade]), f"{check.name}: {check.said}")
         if check.to_do:
             cli.out.line("      → ", check.to_do)
-    if any(check.grade == "bad" for check in found):
+    if any(check.grade == "fail" for check in found):
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""Copies of a store: made while others write, and put back under a new epoch."""
+"""Copies of a store: made while others write, looked at, and put in its place under a new epoch."""
 
 from __future__ import annotations
 
@@ -82,29 +82,32 @@ def inspect(path: Path) -> Copy:
     return Copy(path=path, bytes=path.stat().st_size, epoch=row[0], seq=row[1], messages=row[2])
 
 
-def restore(store: SqliteStore, copy: Path, *, force: bool = False) -> Restored:
-    """Put a copy in the place of a store, under an epoch that makes cursors and tokens from before void.
-
-    The replaced store is kept beside it. Processes that have it open find out at their next call (StoreReplaced).
-    Raises WrongState while sessions live, unless `force`; StoreCorrupt for a copy that is not sound. Closes `store`.
-    """
-    if store.path is None:
-        raise InvalidInput("a store in memory cannot be restored", hint="open a project on disk")
-    found = inspect(copy)
-    _refuse_while_alive(store, force=force)
-    place = Path(store.path)
+def replace(place: Path, copy: Copy, epoch: int) -> Path:
+    """Put a copy in the place of a store, whatever lies there; return where that is kept. The caller has the gate."""
     fresh = place.with_name(f".{place.name}.restoring")
-    with store.gate():
-        epoch = max(found.epoch, _epoch(store)) + 1
-        _prepare(copy, fresh, epoch)
-        kept = place.with_name(f"{place.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
-        for suffix in SUFFIXES:
-            with suppress(FileNotFoundError):
-                os.replace(f"{place}{suffix}", f"{kept}{suffix}")
-        os.replace(fresh, place)
-        _sync_folder(place.parent)
-    store.close()
-    return Restored(copy=found, epoch=epoch, kept=kept)
+    prepare(copy.path, fresh, epoch)
+    kept = place.with_name(f"{place.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+    for suffix in SUFFIXES:
+        with suppress(FileNotFoundError):
+            os.replace(f"{place}{suffix}", f"{kept}{suffix}")
+    os.replace(fresh, place)
+    _sync_folder(place.parent)
+    return kept
+
+
+def epoch_of(store: SqliteStore, *, force: bool) -> int:
+    """Return the epoch of a store that is to be replaced. Raises WrongState while sessions live, unless `force`."""
+    with store.read() as tx:
+        live = [one for one in tx.all(Session, "sessions.live") if one.process and tx.host.alive(one.process)]
+        epoch = tx.store_epoch
+    if live and not force:
+        who = "a session lives" if len(live) == 1 else f"{len(live)} sessions live"
+        raise WrongState(
+            f"{who} and would lose what was done since the backup",
+            hint="end them first, or say --force",
+            sessions=[one.id for one in live],
+        )
+    return epoch
 
 
 def _copy(store: SqliteStore, to: Path, progress: Progress) -> None:
@@ -123,24 +126,7 @@ def _copy(store: SqliteStore, to: Path, progress: Progress) -> None:
     os.close(file)
 
 
-def _refuse_while_alive(store: SqliteStore, *, force: bool) -> None:
-    with store.read() as tx:
-        live = [one for one in tx.all(Session, "sessions.live") if one.process and tx.host.alive(one.process)]
-    if live and not force:
-        who = "a session lives" if len(live) == 1 else f"{len(live)} sessions live"
-        raise WrongState(
-            f"{who} and would lose what was done since the backup",
-            hint="end them first, or say --force",
-            sessions=[one.id for one in live],
-        )
-
-
-def _epoch(store: SqliteStore) -> int:
-    with store.read() as tx:
-        return tx.store_epoch
-
-
-def _prepare(copy: Path, fresh: Path, epoch: int) -> None:
+def prepare(copy: Path, fresh: Path, epoch: int) -> None:
     """Make the file that will be the store: a copy in WAL mode, of the newest schema, with the new epoch."""
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):

@@ -64,7 +64,7 @@ def create(path: str) -> None:
     if os.path.exists(path):
         return
     folder = os.path.dirname(path)
-    kind = filesystem(folder, _mounts())
+    kind = filesystem(folder, mounts())
     if kind in NETWORK:
         raise UnsafeFolder(
             f"{folder} lies on {kind}, where SQLite's locks do not hold",
@@ -74,7 +74,8 @@ def create(path: str) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
 
-def _mounts() -> str:
+def mounts() -> str:
+    """Return the text of /proc/self/mountinfo, '' where there is none."""
     try:
         with open(MOUNTS, encoding="utf-8", errors="replace") as file:
             return file.read()
