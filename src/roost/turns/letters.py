@@ -86,7 +86,7 @@ class Letters(Service[M]):
     def thread(self, message: str) -> Letter:
         """Return what the caller may see of a thread, by any message in it, oldest first; it changes nothing."""
         found = seen_message(self.tx, message)
-        whole = self.tx.all(Message, "messages.thread", thread=found.thread, limit=500)
+        whole = self.tx.all(Message, "messages.thread", thread=found.thread, limit=500, after=0)
         visible = [one for one in whole if is_visible(self.tx, one)]
         last = [shown(_inner(self), one) for one in visible[-THREAD_MAX:]]
         rendered = render(last, to=self.tx.me.name, now=self.tx.now, limit=READ_BYTES_MAX)

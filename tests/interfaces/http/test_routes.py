@@ -27,7 +27,7 @@ def test_a_message_goes_from_one_token_to_another_and_shows_how_far_it_got(site:
     assert call(bob, "POST", f"/v1/messages/m{sent['number']}/ack").json()["state"] == "acknowledged"
     kinds = [one["kind"] for one in alice.get(f"/v1/messages/m{sent['number']}/receipts").json()["items"]]
     assert kinds[0] == "offered" and kinds[-1] == "acknowledged"
-    assert alice.get("/v1/messages/outbox").json()["items"][0]["state"] == "acknowledged"
+    assert alice.get("/v1/messages/outbox").json()["items"][0]["deliveries"][0]["state"] == "acknowledged"
 
 
 def test_a_reply_a_reaction_a_read_and_a_thread(site: Site) -> None:

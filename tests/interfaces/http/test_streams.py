@@ -241,7 +241,7 @@ def _event(live: ClientConnection, kind: str = "") -> Any:
 def _state(client: Any, number: int) -> str:
     for item in client.get("/v1/messages/outbox").json()["items"]:
         if item["message"]["number"] == number:
-            return str(item["state"])
+            return str(item["deliveries"][0]["state"])
     return ""
 
 

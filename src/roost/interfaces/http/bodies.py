@@ -28,6 +28,12 @@ class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cursor: Cursor = ""
 
 
+class Whole(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page of a list that is short as a rule."""
+
+    limit: Limit = 100
+
+
 class InboxQuery(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which mail: all that is undelivered, or that in some states; only of a channel. Looking changes nothing."""
 
@@ -36,7 +42,7 @@ class InboxQuery(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unread: bool = False
 
 
-class AgentsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AgentsQuery(Whole, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which agents."""
 
     capability: str = ""
@@ -44,7 +50,7 @@ class AgentsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: str = ""
 
 
-class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SearchQuery(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Words to look for; `since` in milliseconds since 1970."""
 
     q: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -54,7 +60,7 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limit: Limit = 20
 
 
-class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ThreadQuery(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much of a thread."""
 
     limit: Limit = 200
@@ -72,7 +78,7 @@ class EventsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limit: Limit = 100
 
 
-class LeasesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LeasesQuery(Whole, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which leases."""
 
     kind: LeaseKind | None = None
@@ -80,21 +86,20 @@ class LeasesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key: str = ""
 
 
-class OperationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which operations."""
+class OperationsQuery(Whole, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which operations: those under way, or of the newest 500 those that are over too."""
 
     ended: bool = False
-    limit: Limit = 100
 
 
-class ChannelsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChannelsQuery(Whole, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which channels."""
 
     mine: bool = False
     closed: bool = False
 
 
-class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ActivityQuery(Whole, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose activity; everybody's without a name."""
 
     agent: str = ""

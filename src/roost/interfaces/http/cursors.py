@@ -1,21 +1,27 @@
-"""Cursors of lists: opaque texts that say behind which number the next page begins."""
+"""Pages of lists, and their cursors: opaque texts that say behind what the next page begins."""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
+from collections.abc import Callable, Sequence
 from hashlib import sha256
+from typing import Any
+
+import msgspec
 
 from roost.errors import BadCursor
+from roost.interfaces.http.routes import Page
 from roost.messages.service import FAR
 
 CHECK_CHARACTERS = 6
+OFFSET_MAX = 500
+"""A list without an order of its own is paged this far."""
 
 
-def cursor(list_name: str, before: int) -> str:
-    """Return a cursor of one list."""
-    text = f"{list_name}:{before}"
-    return urlsafe_b64encode(f"{text}:{_check(text)}".encode()).decode().rstrip("=")
+def cursor(list_name: str, place: str | int) -> str:
+    """Return a cursor of one list: behind a number or key."""
+    text = msgspec.json.encode([list_name, place, _check(list_name, place)])
+    return urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def before(list_name: str, given: str) -> int:
@@ -23,19 +29,49 @@ def before(list_name: str, given: str) -> int:
 
     Raises BadCursor.
     """
-    if not given:
-        return FAR
+    return _place(list_name, given, int) if given else FAR
+
+
+def after(list_name: str, given: str) -> int:
+    """Return the number that a cursor of this list stands behind, 0 without one. Raises BadCursor."""
+    return _place(list_name, given, int) if given else 0
+
+
+def paged(
+    items: Sequence[Any],
+    list_name: str,
+    asked: Any,
+    key: Callable[[Any], str | int],
+    *,
+    newest_first: bool = False,
+) -> Page:
+    """Return the page of a whole list that `asked` (a bodies.Paged) wants; `key` is unique, and orders it.
+
+    Raises BadCursor.
+    """
+    left = sorted(items, key=key, reverse=newest_first)
+    if asked.cursor and items:
+        place = _place(list_name, asked.cursor, type(key(items[0])))
+        left = [one for one in items if (key(one) < place if newest_first else key(one) > place)]
+    shown = tuple(left[: asked.limit])
+    at = cursor(list_name, key(shown[-1])) if shown else asked.cursor
+    return Page(items=shown, cursor=at, more=len(left) > len(shown))
+
+
+def _place(list_name: str, given: str, kind: type) -> Any:
     try:
-        name, number, check = urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode().split(":")
-    except (Error, ValueError):
+        name, place, check = msgspec.json.decode(
+            urlsafe_b64decode(given + "=" * (-len(given) % 4)), type=tuple[str, str | int, str]
+        )
+    except ValueError:  # what is wrong with the base64, the UTF-8 or the JSON
         raise _bad() from None
-    if name != list_name or check != _check(f"{name}:{number}") or not number.isascii() or not number.isdigit():
+    if name != list_name or check != _check(name, place) or not isinstance(place, kind):
         raise _bad()
-    return int(number)
+    return place
 
 
-def _check(text: str) -> str:
-    return sha256(f"roost cursor {text}".encode()).hexdigest()[:CHECK_CHARACTERS]
+def _check(list_name: str, place: str | int) -> str:
+    return sha256(f"roost cursor {list_name!r} {place!r}".encode()).hexdigest()[:CHECK_CHARACTERS]
 
 
 def _bad() -> BadCursor:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from roost.errors import InvalidInput, UnknownLease
 from roost.interfaces.door import Filter
-from roost.interfaces.http.cursors import before, cursor
+from roost.interfaces.http.cursors import OFFSET_MAX, after, before, cursor, paged
 from roost.interfaces.http.routes import Call, Page
+from roost.messages.model import Item, Message
 
+READ_AT_ONCE = 25
+PAGE_BYTES_MAX = 4 * 1024 * 1024
+"""A page of messages ends early beyond so much text: one message may have a megabyte."""
 STATES = ("held", "pending", "offered", "delivered", "acknowledged", "expired", "cancelled", "dead")
 
 # --- agents and sessions ----------------------------------------------------------------------------------------------
@@ -19,7 +24,8 @@ STATES = ("held", "pending", "offered", "delivered", "acknowledged", "expired", 
 async def agents(call: Call) -> Page:
     if call.query.name:
         return Page(items=(await call.hub.agents.get(call.query.name),))
-    return Page(items=await call.hub.agents.list(capability=call.query.capability, retired=call.query.retired))
+    found = await call.hub.agents.list(capability=call.query.capability, retired=call.query.retired)
+    return paged(found, "agents", call.query, lambda one: one.name)
 
 
 async def agent(call: Call) -> Any:
@@ -40,7 +46,8 @@ async def beat(call: Call) -> Any:
 
 
 async def sessions(call: Call) -> Page:
-    return Page(items=tuple(plain_session(one) for one in await call.hub.sessions.list()))
+    found = tuple(plain_session(one) for one in await call.hub.sessions.list())
+    return paged(found, "sessions", call.query, lambda one: f"{one.started_at:016} {one.id}")
 
 
 async def session(call: Call) -> Any:
@@ -48,7 +55,8 @@ async def session(call: Call) -> Any:
 
 
 async def activity(call: Call) -> Page:
-    return Page(items=await call.hub.sessions.activity(call.query.agent))
+    found = await call.hub.sessions.activity(call.query.agent)
+    return paged(found, "activity", call.query, lambda one: one.agent)
 
 
 # --- messages ---------------------------------------------------------------------------------------------------------
@@ -67,15 +75,19 @@ async def inbox(call: Call) -> Page:
     states = ("held", "pending", "offered") if not query.state else tuple(query.state.split(","))
     if set(states) - set(STATES):
         raise InvalidInput(f"state = {query.state!r} names no state", hint=f"choose among {', '.join(STATES)}")
-    page = await call.hub.messages.peek(limit=query.limit, states=states, before=before("inbox", query.cursor))
+
+    async def look(limit: int, place: int) -> Part:
+        page = await call.hub.messages.peek(limit=limit, states=states, before=place)
+        return page.items, page.next
+
+    found, place = await gathered(query.limit, before("inbox", query.cursor), look)
     items = tuple(
         item
-        for item in page.items
+        for item in found
         if (not query.channel or item.message.channel == query.channel.removeprefix("#"))
         and (not query.unread or item.read_at is None)
     )
-    last = page.items[-1].message.number if page.items else 0
-    return Page(items=items, cursor=cursor("inbox", last) if page.items else "", more=len(page.items) == query.limit)
+    return Page(items=items, cursor=cursor("inbox", place), more=place > 0)
 
 
 async def take_inbox(call: Call) -> Any:
@@ -83,12 +95,12 @@ async def take_inbox(call: Call) -> Any:
 
 
 async def outbox(call: Call) -> Page:
-    page = await call.hub.messages.outbox(limit=call.query.limit, before=before("outbox", call.query.cursor))
-    last = page.items[-1].message.number if page.items else 0
-    messages = len({item.message.number for item in page.items})
-    return Page(
-        items=page.items, cursor=cursor("outbox", last) if page.items else "", more=messages == call.query.limit
-    )
+    async def look(limit: int, place: int) -> Part:
+        page = await call.hub.messages.outbox(limit=limit, before=place)
+        return outgoing(page.items), page.next
+
+    found, place = await gathered(call.query.limit, before("outbox", call.query.cursor), look)
+    return Page(items=found, cursor=cursor("outbox", place), more=place > 0)
 
 
 async def message(call: Call) -> Any:
@@ -116,26 +128,36 @@ async def cancel(call: Call) -> Page:
 
 
 async def receipts(call: Call) -> Page:
-    return Page(items=await call.hub.deliveries.receipts(call.path["id"]))
+    found = await call.hub.deliveries.receipts(call.path["id"])
+    return paged(found, "receipts", call.query, lambda one: f"{one.recipient_name} {one.n:06}")
 
 
 async def thread(call: Call) -> Page:
-    return Page(items=await call.hub.messages.thread(call.path["id"], limit=call.query.limit))
+    async def look(limit: int, place: int) -> Part:
+        found = await call.hub.messages.thread(call.path["id"], limit=limit, after=place)
+        return found, found[-1].number if len(found) == limit else 0
+
+    start = after("thread", call.query.cursor)
+    found, place = await gathered(call.query.limit, start, look)
+    return Page(items=found, cursor=cursor("thread", found[-1].number if found else start), more=place > 0)
 
 
 async def search(call: Call) -> Page:
     asked = call.query
+    at = after(f"search {asked.q}", asked.cursor)
+    most = min(OFFSET_MAX, at + asked.limit)
     found = await call.hub.messages.search(
-        asked.q, sender=asked.sender, channel=asked.channel, since=asked.since, limit=asked.limit
+        asked.q, sender=asked.sender, channel=asked.channel, since=asked.since, limit=most
     )
-    return Page(items=found)
+    return Page(items=found[at:], cursor=cursor(f"search {asked.q}", len(found)), more=len(found) == most < OFFSET_MAX)
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------
 
 
 async def channels(call: Call) -> Page:
-    return Page(items=await call.hub.channels.list(mine=call.query.mine, closed=call.query.closed))
+    found = await call.hub.channels.list(mine=call.query.mine, closed=call.query.closed)
+    return paged(found, "channels", call.query, lambda one: "" if one.name == "all" else one.name)
 
 
 async def create_channel(call: Call) -> Any:
@@ -159,11 +181,13 @@ async def leave_channel(call: Call) -> Any:
 
 
 async def channel_log(call: Call) -> Page:
+    async def look(limit: int, place: int) -> Part:
+        found = await call.hub.channels.log(name, limit=limit, before=place)
+        return found[::-1], found[0].number if len(found) == limit else 0
+
     name = call.path["name"]
-    list_name = f"channel {name}"
-    found = await call.hub.channels.log(name, limit=call.query.limit, before=before(list_name, call.query.cursor))
-    behind = cursor(list_name, found[0].number) if found else ""
-    return Page(items=found, cursor=behind, more=len(found) == call.query.limit)
+    found, place = await gathered(call.query.limit, before(f"channel {name}", call.query.cursor), look)
+    return Page(items=found[::-1], cursor=cursor(f"channel {name}", place), more=place > 0)
 
 
 async def say(call: Call) -> Any:
@@ -176,8 +200,10 @@ async def say(call: Call) -> Any:
 
 async def leases(call: Call) -> Page:
     if call.query.key:
-        return Page(items=await call.hub.leases.who(call.query.key, kind=call.query.kind))
-    return Page(items=await call.hub.leases.list(kind=call.query.kind, mine=call.query.mine))
+        found = await call.hub.leases.who(call.query.key, kind=call.query.kind)
+    else:
+        found = await call.hub.leases.list(kind=call.query.kind, mine=call.query.mine)
+    return paged(found, "leases", call.query, lambda one: one.token)
 
 
 async def acquire(call: Call) -> Any:
@@ -207,7 +233,9 @@ async def lease(call: Call) -> Any:
 
 
 async def operations(call: Call) -> Page:
-    return Page(items=await call.hub.operations.list(ended=call.query.ended, limit=call.query.limit))
+    found = await call.hub.operations.list(ended=call.query.ended, limit=OFFSET_MAX)
+    key = "{0.opened_at:016} {0.id}".format
+    return paged(found, "operations", call.query, key, newest_first=True)
 
 
 async def begin(call: Call) -> Any:
@@ -258,7 +286,8 @@ async def status(call: Call) -> Any:
 
 
 async def tokens(call: Call) -> Page:
-    return Page(items=await call.hub.tokens.list())
+    found = await call.hub.tokens.list()
+    return paged(found, "tokens", call.query, lambda one: f"{one.created_at:016} {one.id}")
 
 
 async def make_token(call: Call) -> Any:
@@ -293,3 +322,55 @@ def plain_session(found: Any) -> SessionView:
     """Return what others may see of a session."""
     fields = SessionView.__struct_fields__
     return SessionView(**{name: getattr(found, name) for name in fields})
+
+
+# --- pages of messages ------------------------------------------------------------------------------------------------
+
+Part = tuple[Sequence[Any], int]
+"""Some of a list, and the place where it goes on; 0 at its end."""
+
+
+async def gathered(limit: int, place: int, read: Callable[[int, int], Awaitable[Part]]) -> tuple[tuple[Any, ...], int]:
+    """Return up to `limit` things of a list, fewer if they are long, and the place behind them."""
+    found: list[Any] = []
+    size = 0
+    while True:
+        items, place = await read(min(READ_AT_ONCE, limit - len(found)), place)
+        found += items
+        size += sum(len(one.body if isinstance(one, Message) else one.message.body) for one in items)
+        if not place or len(found) >= limit or size > PAGE_BYTES_MAX:
+            return tuple(found), place
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a message got with one recipient."""
+
+    recipient: str
+    state: str
+    stage: str
+    attempts: int = 0
+    hold: str = ""
+    read_at: int | None = None
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that the caller sent."""
+
+    message: Message
+    deliveries: tuple[Reached, ...]
+
+
+def outgoing(lines: Sequence[Item]) -> tuple[Outgoing, ...]:
+    """Return the lines of an outbox by message: its text stands in the answer once, not once for each recipient."""
+    made = []
+    for found in _by_message(lines):
+        reached = tuple(msgspec.convert(one, Reached, from_attributes=True) for one in found)
+        made.append(Outgoing(message=found[0].message, deliveries=reached))
+    return tuple(made)
+
+
+def _by_message(lines: Sequence[Item]) -> list[list[Item]]:
+    groups: dict[int, list[Item]] = {}
+    for line in lines:
+        groups.setdefault(line.message.number, []).append(line)
+    return list(groups.values())

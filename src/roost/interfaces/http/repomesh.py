@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from roost.errors import Forbidden, InvalidInput, UnknownLease
-from roost.interfaces.http.routes import Call, Page, Route
+from roost.interfaces.http import bodies, handlers
+from roost.interfaces.http.routes import Call, Route
 from roost.leases.model import Lease
 from roost.messages.model import Message, Sent
 from roost.sessions.model import Activity
@@ -140,10 +141,6 @@ async def log_event(call: Call) -> Sent:
     )
 
 
-async def thread(call: Call) -> Page:
-    return Page(items=await call.hub.messages.thread(call.path["id"]))
-
-
 def _refuse_others(call: Call, agent: str) -> None:
     if agent and agent not in (call.entrant.agent, call.entrant.name):
         raise Forbidden(f"this token is {call.entrant.name}'s and speaks for nobody else", hint="leave agent_id out")
@@ -182,6 +179,6 @@ COMPATIBLE: tuple[Route, ...] = (
     _post("/v1/locks/{id}/renew", "Keep a lock", renew, Held, Keep),
     _post("/v1/locks/{id}/release", "Give a lock back", release, Held, Keep),
     _post("/v1/events", "Say something, as an event", log_event, Sent, LogEvent, 201, takes_key=True),
-    Route(method="GET", path="/v1/events/thread/{id}", summary="The messages of a thread", handler=thread,
-          answer=Message, is_list=True, tag="repomesh"),
+    Route(method="GET", path="/v1/events/thread/{id}", summary="The messages of a thread", handler=handlers.thread,
+          answer=Message, query=bodies.ThreadQuery, is_list=True, tag="repomesh"),
 )  # fmt: skip

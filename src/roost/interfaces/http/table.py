@@ -7,7 +7,7 @@ from roost.channels.model import Channel
 from roost.deliveries.model import Delivery, Receipt
 from roost.interfaces.door import Told
 from roost.interfaces.http import bodies, handlers
-from roost.interfaces.http.handlers import SessionView
+from roost.interfaces.http.handlers import Outgoing, SessionView
 from roost.interfaces.http.routes import Route
 from roost.leases.model import Lease
 from roost.messages.model import Item, Message, Reaction, Sent
@@ -44,7 +44,7 @@ ROUTES: tuple[Route, ...] = (
           tag="messages"),
     _post("/v1/messages/inbox/take", "Take one's mail; the next call proves that it arrived", handlers.take_inbox, Mail,
           query=bodies.Paged, tag="messages"),
-    _list("/v1/messages/outbox", "What one sent, and how far it got", handlers.outbox, Item, query=bodies.Paged,
+    _list("/v1/messages/outbox", "What one sent, and how far it got", handlers.outbox, Outgoing, query=bodies.Paged,
           tag="messages"),
     _list("/v1/messages/search", "Find messages by their words", handlers.search, Found, query=bodies.SearchQuery,
           tag="messages"),
@@ -58,7 +58,7 @@ ROUTES: tuple[Route, ...] = (
     _post("/v1/messages/{id}/cancel", "Take a message back where it is not delivered", handlers.cancel, Delivery,
           body=bodies.Cancel, is_list=True, tag="messages"),
     _list("/v1/messages/{id}/receipts", "How far a message got, and by which proofs", handlers.receipts, Receipt,
-          tag="messages"),
+          query=bodies.Whole, tag="messages"),
     _list("/v1/messages/{id}/thread", "The messages of a thread", handlers.thread, Message, query=bodies.ThreadQuery,
           tag="messages"),
     _list("/v1/agents", "Who there is", handlers.agents, Agent, query=bodies.AgentsQuery, tag="agents"),
@@ -66,7 +66,8 @@ ROUTES: tuple[Route, ...] = (
     Route(method="PATCH", path="/v1/agents/me", summary="Change what is known of oneself", handler=handlers.profile,
           answer=Agent, body=bodies.Profile, tag="agents"),
     _get("/v1/agents/{name}", "One agent, by name, alias or id", handlers.agent, Agent, tag="agents"),
-    _list("/v1/sessions", "The sessions that live", handlers.sessions, SessionView, tag="agents"),
+    _list("/v1/sessions", "The sessions that live", handlers.sessions, SessionView, query=bodies.Whole,
+          tag="agents"),
     _get("/v1/sessions/{id}", "One session", handlers.session, SessionView, tag="agents"),
     _list("/v1/activity", "What agents are doing", handlers.activity, Activity, query=bodies.ActivityQuery,
           tag="agents"),
@@ -102,7 +103,7 @@ ROUTES: tuple[Route, ...] = (
     _list("/v1/events", "The log behind a cursor", handlers.events, Told, query=bodies.EventsQuery, tag="events"),
     _get("/v1/status", "What changed, who is there, what is held and what waits", handlers.status, Status,
          tag="status"),
-    _list("/v1/tokens", "Tokens", handlers.tokens, Token, tag="tokens"),
+    _list("/v1/tokens", "Tokens", handlers.tokens, Token, query=bodies.Whole, tag="tokens"),
     _post("/v1/tokens", "Make a token; its key is in this answer only", handlers.make_token, NewToken,
           body=bodies.MakeToken, status=201, tag="tokens"),
     _post("/v1/tokens/{id}/rotate", "Replace a token", handlers.rotate_token, NewToken, body=bodies.Rotate, status=201,

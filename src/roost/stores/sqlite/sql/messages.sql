@@ -37,13 +37,13 @@ SELECT m.id, m.number, m.seq, m.sender, m.sender_session, m.channel, m.recipient
     m.body, m.body_hash, m.tags, m.thread, m.parent, m.depends_on, m.expires_at, m.not_before, m.requires_ack, m.hops,
     m.idempotency_key, m.fingerprint, m.operation, m.metadata, m.key_id, m.signature, m.sent_at, m.wall, coalesce(a.name,
     'roost') AS sender_name, coalesce(a.kind, 'system') AS sender_kind
-FROM message m LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender WHERE m.project = :project AND m.id = :thread
+FROM message m LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender WHERE m.project = :project AND m.id = :thread AND m.number > :after
 UNION ALL
 SELECT m.id, m.number, m.seq, m.sender, m.sender_session, m.channel, m.recipients, m.type, m.severity, m.priority, m.subject,
     m.body, m.body_hash, m.tags, m.thread, m.parent, m.depends_on, m.expires_at, m.not_before, m.requires_ack, m.hops,
     m.idempotency_key, m.fingerprint, m.operation, m.metadata, m.key_id, m.signature, m.sent_at, m.wall, coalesce(a.name,
     'roost') AS sender_name, coalesce(a.kind, 'system') AS sender_kind
-FROM message m LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender WHERE m.project = :project AND m.thread = :thread AND m.parent <> ''
+FROM message m LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender WHERE m.project = :project AND m.thread = :thread AND m.parent <> '' AND m.number > :after
 ORDER BY number LIMIT :limit;
 
 -- name: outbox
