@@ -74,8 +74,11 @@ def test_nothing_is_lost_doubled_or_shown_again_after_its_proof(client: Hooked) 
         run.hook(kill=False)
         if not client.bell.exists():
             break
-    stored = project.system().messages.log(limit=500)
-    assert sorted(message.body for message in stored) == sorted(f"body-{n}-end" for n in range(len(sent)))
+    stored, after = list[str](), 0
+    while page := project.system().messages.log(after=after, limit=500):
+        stored += [message.body for message in page]
+        after = page[-1].number
+    assert sorted(stored) == sorted(f"body-{n}-end" for n in range(len(sent)))
     deliveries = [project.system().deliveries.of(ref) for ref in sent]
     assert {len(found) for found in deliveries} == {1}
     assert {found[0].state for found in deliveries} <= {"delivered", "offered"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -314,6 +315,52 @@ def test_words_are_found(cli: RunAs, hub: HubOf) -> None:
     cli("planner", "send", "planner", "the quick brown fox")
     assert "fox" in cli("planner", "search", "quick", "fox").out
     assert cli("planner", "search", "zebra").out == "nothing was found\n"
+
+
+def test_words_are_found_since_a_time(cli: RunAs, hub: HubOf) -> None:
+    cli("planner", "send", "planner", "the quick brown fox")
+    for since in ("1h", "2000-01-01", "2d"):
+        assert "fox" in cli("planner", "search", "fox", "--since", since).out
+    assert cli("planner", "search", "fox", "--since", "2100-01-01T00:00Z").out == "nothing was found\n"
+    refused = cli("planner", "search", "fox", "--since", "yesterday")
+    assert (refused.status, "2h for two hours ago" in refused.err) == (2, True)
+
+
+def test_a_pause_and_its_reason_are_shown(cli: RunAs, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOST_SESSION", keyed(project, "ada", kind="human"))
+    assert cli("", "pause", "--reason", "the release is out").out == "all mail is held; roost resume\n"
+    said = cli("planner", "status").out.splitlines()[0]
+    assert said.startswith("all mail is held since ")
+    assert said.endswith(" by ada: the release is out  (roost resume)")
+
+
+def test_who_says_since_when_somebody_is_offline(cli: RunAs, hub: HubOf) -> None:
+    hub("builder").turns.leave()
+    assert re.search(r"builder  offline since \d\d:\d\d", cli("planner", "who").out)
+
+
+def test_a_briefing_says_who_you_are_and_offers_nothing(cli: RunAs, hub: HubOf) -> None:
+    hub("builder")
+    cli("planner", "send", "builder", "look at this")
+    said = cli("builder", "briefing")
+    assert said.out.startswith("You are builder: an agent of the Roost project")
+    assert "1 message waits for you." in said.out
+    assert [one.state for one in hub("planner").deliveries.of("m1")] == ["pending"]
+    assert "You are builder" in json.loads(cli("builder", "briefing", "--json").out)["briefing"]
+
+
+def test_a_checkpoint_is_written_shown_and_briefed(
+    cli: RunAs, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no checkpoint yet" in cli("planner", "checkpoint").out
+    assert cli("planner", "checkpoint", "half", "of", "the", "parser", "--file", "parser.py").status == 0
+    shown = cli("planner", "checkpoint").out
+    assert "    half of the parser\n    parser.py\n" in shown
+    assert "half of the parser" in cli("planner", "briefing").out
+    assert cli("builder", "checkpoint", "--of", "planner").status == 5
+    assert cli("planner", "checkpoint", "x", "--of", "planner").status == 2
+    monkeypatch.setenv("ROOST_SESSION", keyed(project, "ada", kind="human"))
+    assert json.loads(cli("", "checkpoint", "--of", "planner", "--json").out)["note"] == "half of the parser"
 
 
 def test_versions_and_completion(cli: RunAs) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roost.errors import Forbidden
+from roost.errors import Forbidden, InvalidText
 from roost.hub import Hub
 from roost.verbs import Sync
 from tests.services.conftest import HubOf
@@ -43,3 +43,20 @@ def test_only_people_pause(hub: HubOf) -> None:
         hub("builder").deliveries.pause()
     with pytest.raises(Forbidden):
         hub("builder").deliveries.resume()
+
+
+def test_a_pause_is_told_with_who_when_and_why(hub: HubOf, person: Hub[Sync]) -> None:
+    hub("builder")
+    assert person.status.report().pauses == ()
+    person.deliveries.pause(reason="the release is out")
+    person.deliveries.pause("builder", reason="looks after itself")
+    first, second = hub("builder").status.report().pauses
+    assert (first.agent, first.by, first.reason) == ("", "ada", "the release is out")
+    assert (second.agent, second.by, second.reason) == ("builder", "ada", "looks after itself")
+    person.deliveries.resume()
+    person.deliveries.resume("builder")
+    person.deliveries.pause()
+    (again,) = person.status.report().pauses
+    assert (again.agent, again.reason) == ("", "")
+    with pytest.raises(InvalidText):
+        person.deliveries.pause(reason="two\nlines")

@@ -8,6 +8,7 @@ from roost.agents.model import Agent
 from roost.agents.service import Agents
 from roost.deliveries.ledger import Ledger
 from roost.errors import Forbidden
+from roost.text import check_display
 from roost.verbs import M, Service, Sync, verb
 
 
@@ -15,17 +16,21 @@ class Pausing(Service[M]):
     """Part of `Deliveries`."""
 
     @verb
-    def pause(self, agent: str = "") -> tuple[str, ...]:
-        """Hold all mail, or that of one agent: what is sent is stored and waits. For people; returns who is held."""
+    def pause(self, agent: str = "", *, reason: str = "") -> tuple[str, ...]:
+        """Hold all mail, or that of one agent: what is sent is stored and waits. For people; returns who is held.
+
+        The log and `roost status` show the reason. Raises Forbidden, UnknownAgent, InvalidText.
+        """
         self._only_people("pause")
+        why = {"reason": check_display(reason, what="reason")} if reason else None
         if not agent:
             self.tx.run("messages.pause", at=self.tx.now, by=self.tx.me.agent)
-            self.tx.record("project.paused", self.tx.project)
+            self.tx.record("project.paused", self.tx.project, why)
             return ()
         found = Agents[Sync](self._caller).get(agent)
         if found.paused_at is None:
             self.tx.run("agents.update", msgspec.structs.replace(found, paused_at=self.tx.now))
-            self.tx.record("agent.paused", found.id)
+            self.tx.record("agent.paused", found.id, why)
         return (found.name,)
 
     @verb

@@ -20,6 +20,7 @@ from roost.leases import book, paths, places, rules
 from roost.leases.model import TOKEN_BITS, Lease, LeaseEnd, LeaseKind, LeaseMode, Ticket, Waiter, Wish
 from roost.limits import DAY, HOUR, check_duration, check_ttl
 from roost.sessions.model import Session
+from roost.sessions.service import Sessions
 from roost.text import check_display
 from roost.verbs import M, Service, Sync, query, verb, waiting
 
@@ -258,11 +259,16 @@ class Leases(Service[M]):
 
     @query
     def list(self, *, kind: LeaseKind | None = None, mine: bool = False) -> Held:
-        """Return the live leases in the order they were granted: all, of one kind, or the caller's."""
+        """Return the live leases in the order they were granted: all, of one kind, or the caller's.
+
+        What the session of a process that is gone still has in the store is nobody's any more.
+        """
         me = self.tx.me.session
-        return tuple(
+        wanted = [
             lease for lease in book.every(self.tx) if kind in (None, lease.kind) and (not mine or lease.session == me)
-        )
+        ]
+        living = {session: self._lives(session) for session in {lease.session for lease in wanted}}
+        return tuple(lease for lease in wanted if living[lease.session])
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
@@ -307,6 +313,10 @@ class Leases(Service[M]):
         ttl_ms = check_ttl(ttl)
         keys = dict.fromkeys(paths.of_file(file) for file in _several(files))
         return tuple(Wish(kind="path", key=key, implicit=True, worktree=worktree, ttl_ms=ttl_ms) for key in keys)
+
+    def _lives(self, session: str) -> bool:
+        found = self.tx.one(Session, "sessions.get", id=session)
+        return found is not None and Sessions[Sync](self._caller).lives(found)
 
     def _worktree(self) -> str:
         session = self.tx.one(Session, "sessions.get", id=self.tx.me.session)

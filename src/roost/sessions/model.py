@@ -108,7 +108,8 @@ SYSTEM = Me(agent="", name="roost", kind="system", session="", epoch=0)
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent is doing: `since` on the store clock in milliseconds, `silent_seconds` since its last sign of
-    life."""
+    life. Offline is it since its session ended, or where its process is gone, since its last sign; 0 if it never was
+    here."""
 
     agent: str
     state: State

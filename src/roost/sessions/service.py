@@ -144,7 +144,8 @@ class Sessions(Service[M]):
         if agent.retired_at is not None:
             return Activity(agent=agent.name, state="retired")
         if session is None:
-            return Activity(agent=agent.name, state="offline")
+            last = self.tx.one(Session, "sessions.last_of", agent=agent.id)
+            return Activity(agent=agent.name, state="offline", since=(last.ended_at or 0) if last else 0)
         session, silent = rules.with_beat(session, self.tx.host.beat(session.bell), self.tx.now)
         state = rules.shown_state(session, self.lives(session), silent)
         return Activity(
@@ -152,7 +153,7 @@ class Sessions(Service[M]):
             state="paused" if agent.paused_at is not None and state != "offline" else state,
             mark=session.mark if state == session.state else "",
             operation=session.operation,
-            since=session.since,
+            since=session.since if state != "offline" else self.tx.now - round(silent * 1000),
             silent_seconds=silent,
             activity_count=session.activity_count,
             client=session.client,

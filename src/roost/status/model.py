@@ -59,6 +59,15 @@ class Stranded(msgspec.Struct, frozen=True, kw_only=True):
     since: int = 0
 
 
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Mail that is held: all of it (`agent` is ''), or one agent's; since when on the store clock, by whom, and why."""
+
+    agent: str = ""
+    at: int
+    by: str = ""
+    reason: str = ""
+
+
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What happened after event number `after`, newest first; `more` counts what a list left out."""
 
@@ -98,6 +107,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     durability: str
     paused: bool
     changes: Changes
+    pauses: tuple[Pause, ...] = ()
     stranded: tuple[Stranded, ...] = ()
     dead: int = 0
     overdue: Overdue | None = None

@@ -39,6 +39,8 @@ VERBS = {
     "lease": ("lease", "Hold a path or a name for a while; see who holds what."),
     "operation": ("operation", "Send a sequence that nobody's message interrupts."),
     "activity": ("activity", "What agents are doing; tell what you do."),
+    "briefing": ("briefing", "What you must know to go on: who you are, what waits, what you hold."),
+    "checkpoint": ("briefing", "Write down what you are doing, for your next context; or show it."),
     "history": ("history", "Every change of state: look, verify, export, import."),
     "pause": ("pause", "Hold all mail, or one agent's."),
     "resume": ("pause", "Let held mail go on."),

@@ -9,9 +9,10 @@ from roost.interfaces.cli.verbs import Cli, verb
 
 @verb("pause")
 @click.argument("agent", required=False, default="")
-def pause(cli: Cli, agent: str) -> None:
+@click.option("--reason", default="", metavar="TEXT", help="Why, for `roost status` and the log.")
+def pause(cli: Cli, agent: str, reason: str) -> None:
     """Hold all mail, or that of AGENT: what is sent is stored and waits. Nobody is woken meanwhile."""
-    held = cli.hub.deliveries.pause(agent)
+    held = cli.hub.deliveries.pause(agent, reason=reason)
     who = f"mail for {held[0]}" if held else "all mail"
     cli.answer({"paused": list(held) or "all"}, lambda: cli.out.line(f"{who} is held; roost resume {agent}".rstrip()))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from roost.interfaces.cli.times import SINCE
 from roost.interfaces.cli.verbs import Cli, verb
 
 if TYPE_CHECKING:
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, required=True)
 @click.option("--from", "sender", default="", metavar="NAME", help="Only what this agent said.")
 @click.option("--channel", default="", metavar="NAME", help="Only what was said in a channel.")
+@click.option(
+    "--since", type=SINCE, default=0, metavar="TIME|AGO", help="Only what was said since: 2026-01-31T18:00, or 2h."
+)
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
-def search(cli: Cli, words: tuple[str, ...], sender: str, channel: str, limit: int) -> None:
+def search(cli: Cli, words: tuple[str, ...], sender: str, channel: str, since: int, limit: int) -> None:
     """Find messages that hold all these words, best first."""
-    found = cli.hub.messages.search(" ".join(words), sender=sender, channel=channel, limit=limit)
+    found = cli.hub.messages.search(" ".join(words), sender=sender, channel=channel, since=since, limit=limit)
 
     def show() -> None:
         for one in found:

@@ -40,10 +40,7 @@ def _show(cli: Cli, report: Status) -> None:
     if not changed:
         cli.out.line("nothing changed since you last looked, and no mail is stuck")
     cli.out.line()
-    paused = ", paused: roost resume" if report.paused else ""
-    cli.out.line(
-        (report.project, "bold"), f" as {report.me}, event {report.seq}, durability {report.durability}{paused}"
-    )
+    cli.out.line((report.project, "bold"), f" as {report.me}, event {report.seq}, durability {report.durability}")
     cli.out.table(("agent", "state", "doing", "mail", "leases"), [_row(report, line) for line in report.agents])
     for lease in report.leases[:20]:
         what = f"{lease.kind}:{lease.key}" if lease.kind != "path" else lease.key
@@ -80,6 +77,12 @@ def _beyond(changes: Changes) -> int:
 def _waits(report: Status) -> list[list[Part]]:
     """Return what needs somebody: mail without a reader, dead letters, duties that nobody does."""
     lines: list[list[Part]] = []
+    for pause in report.pauses:
+        mail = f"mail for {pause.agent}" if pause.agent else "all mail"
+        by = f" by {pause.by}" if pause.by else ""
+        why = f": {pause.reason}" if pause.reason else ""
+        resume = f"roost resume {pause.agent}".rstrip()
+        lines.append([(f"{mail} is held since {clock(pause.at, report.clock)}{by}{why}", "yellow"), f"  ({resume})"])
     for one in report.stranded:
         since = f"has no live session since {clock(one.since, report.clock)}" if one.since else "has never joined"
         command = f"roost handover {one.agent} TO"

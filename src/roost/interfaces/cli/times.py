@@ -47,8 +47,26 @@ class Time(click.ParamType):  # type: ignore[type-arg]
         return at
 
 
+class Since(click.ParamType):  # type: ignore[type-arg]
+    """A moment as ISO 8601, or how long ago it was (`2h`): milliseconds since 1970."""
+
+    name = "since"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _DURATION.fullmatch(value.strip())
+        if found is not None and found[2]:
+            return round((time.time() - float(found[1]) * _UNITS[found[2]]) * 1000)
+        at = parse_iso(value)
+        if at is None:
+            self.fail(f"{value!r} is no time; write it like 2026-01-31T18:00, or 2h for two hours ago", parameter, ctx)
+        return at
+
+
 DURATION = Duration()
 TIME = Time()
+SINCE = Since()
 
 
 def parse_iso(text: str) -> int | None:

@@ -55,6 +55,17 @@ FROM (
     JOIN agent a ON a.project = :project AND a.id = d.recipient
 GROUP BY a.id ORDER BY a.name;
 
+-- name: pauses
+-- Whose mail is held ('' for everybody's), with what the log says of it, as long as it does.
+SELECT p.agent AS agent, p.at AS at, coalesce(b.name, '') AS by, coalesce(e.data ->> '$.reason', '') AS reason
+FROM (
+    SELECT '' AS agent, id AS object, paused_at AS at FROM project WHERE id = :project AND paused_at IS NOT NULL
+    UNION ALL SELECT name, id, paused_at FROM agent WHERE project = :project AND paused_at IS NOT NULL AND retired_at IS NULL) p
+    LEFT JOIN event e ON e.project = :project AND e.seq = (
+        SELECT max(seq) FROM event WHERE project = :project AND object = p.object AND kind IN ('project.paused', 'agent.paused'))
+    LEFT JOIN agent b ON b.project = :project AND b.id = e.actor
+ORDER BY p.agent;
+
 -- name: queue
 -- How much mail of each priority is on its way, by state.
 SELECT m.priority AS priority, d.state AS state, count(*) AS count
