@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from roost.errors import LimitReached, RoostError
+from roost.errors import LimitReached, Unavailable
 from roost.verbs import Local
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ WAITS_MAX = 256
 """Calls that may block at a time in one daemon."""
 
 
-class GivenUp(RoostError):
+class GivenUp(Unavailable):
     """Nobody waits for this call any longer."""
 
     code = "GIVEN_UP"
