@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 KNOWN_SECONDS = 0.5
 """How long a token that was good is taken for good: half of the second within which a revoked one must be refused."""
 KNOWN_MAX = 10_000
+BEHIND_SECONDS_MAX = 5.0
+"""A reader whose queue ran over, and that has not come to the end of the log in this time, is cut off."""
 BEAT_SECONDS = 30.0
 """How often an open connection counts as a sign of life; a session without a process lives by those."""
 
@@ -99,27 +102,32 @@ class DoorSubscription:
         fits = _fitting(wanted, recipient)
         self._source = Events(start, kinds=wanted.kinds, fits=fits, shown=shown)
         self._place = core.feed.open(self._source, self._news.set)
+        self._cursor = start
 
     @property
     def cursor(self) -> str:
-        return self._source.cursor
+        return self._cursor
 
     @property
     def is_behind(self) -> bool:
         return self._place.is_behind
 
     async def next(self, seconds: float) -> Sequence[Told]:
-        self._news.clear()
-        found: list[Told] = self._place.take()
-        if self._place.fell_behind:
+        since = self._place.behind_since
+        if since is not None and time.monotonic() - since > BEHIND_SECONDS_MAX:
             raise SlowReader("this reader fell behind", hint="go on from the cursor", cursor=self.cursor)
+        self._news.clear()
+        found = self._take()
         if not found:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._news.wait()
-            except TimeoutError:
-                return ()
-            found = self._place.take()
+            found = self._take()
+        return found
+
+    def _take(self) -> list[Told]:
+        found: list[Told] = self._place.take()
+        self._cursor = self._source.cursor  # the queue is empty now: the source has passed what is returned, no more
         return found
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ for.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from roost.stores.sqlite.tx import SqliteTx
 
 QUEUE_MAX = 1_000
-"""What waits for one reader; beyond it the reader goes back to reading the store."""
+QUEUE_BYTES_MAX = 4 * 1024 * 1024
+"""What waits for one reader, by its texts; beyond either the reader goes back to reading the store."""
 PAGE = 200
 CHUNK = 500
 
@@ -48,43 +50,52 @@ class Source(Protocol):
 class Place:
     """One reader's place in the log. `wake` is called when there is something to take after there was nothing."""
 
-    __slots__ = ("_feed", "_queue", "fell_behind", "source", "wake")
+    __slots__ = ("_bytes", "_feed", "_is_told", "_queue", "behind_since", "source", "wake")
 
     def __init__(self, feed: Feed, source: Source, wake: Callable[[], None]) -> None:
         self._feed = feed
         self.source = source
         self.wake = wake
-        self._queue: deque[Any] | None = None
-        self.fell_behind = False
+        self._queue: deque[Any] = deque()
+        self._bytes = 0
+        self._is_told = False
+        self.behind_since: float | None = None
+        """When the queue ran over, while the end of the log has not been reached since; by the monotonic clock."""
 
     @property
     def is_behind(self) -> bool:
         """Whether the end of the log is not reached."""
-        return self._queue is None
+        return not self._is_told
 
     def take(self) -> list[Any]:
         """Return what is there, oldest first; () at the end of the log. Raises what reading the log raises."""
-        while self._queue is None:
+        if self._queue:
+            items = list(self._queue)
+            self._queue.clear()
+            self._bytes = 0
+            return items
+        while not self._is_told:
             items, at_end = self._feed.catch_up(self)
             if at_end:
-                self._queue = deque()
+                self._is_told, self.behind_since = True, None
             if items:
                 return items
-        items = list(self._queue)
-        self._queue.clear()
-        return items
+        return []
 
     def tell(self, news: News) -> None:
-        """Queue what this reader gets of an event."""
-        item = self.source.take(news)
-        if item is None or self._queue is None:
+        """Queue what this reader gets of an event; with a full queue it is told nothing more, and has not passed it."""
+        if not self._is_told:
             return
-        if len(self._queue) >= QUEUE_MAX:
-            self.fell_behind = True
+        if len(self._queue) >= QUEUE_MAX or self._bytes >= QUEUE_BYTES_MAX:
+            self._is_told = False
+            self.behind_since = self.behind_since or time.monotonic()
             self._feed.leave(self)
-            self._queue = None
+            return
+        item = self.source.take(news)
+        if item is None:
             return
         self._queue.append(item)
+        self._bytes += len(news.message.body) if news.message is not None else 0
         if len(self._queue) == 1:
             self.wake()
 
