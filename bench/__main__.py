@@ -18,7 +18,8 @@ from bench.sends import s2, s3
 from bench.throughput import s1, s4, s5
 
 ALL: dict[str, Callable[[], list[Line]]] = {
-    "S1": s1, "S2": s2, "S3": s3, "S4": s4, "S5": s5, "S6": s6, "S7": s7, "S8": s8, "S9": s9, "S10": s10, "S11": s11, "S14": s14,
+    "S1": s1, "S2": s2, "S3": s3, "S4": s4, "S5": s5, "S6": s6, "S7": s7, "S8": s8, "S9": s9, "S10": s10,
+    "S11": s11, "S14": s14,
 }  # fmt: skip
 
 

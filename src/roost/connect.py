@@ -134,9 +134,9 @@ def open(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover:
     """Open a project as someone and return its hub.
 
     `path` is a folder in the project (default: the current one), whose daemon is taken if it runs and whose file if
-    not; the address of a daemon (`roost+unix://`, `roost+tls://`); or `:memory:`. `as_` names the agent that this process
-    is; without it the caller is told from its surroundings, as for the CLI. Raises NoProject, WhoAreYou, AgentAlive,
-    InvalidName, StoreVersion.
+    not; the address of a daemon (`roost+unix://`, `roost+tls://`); or `:memory:`. `as_` names the agent that this
+    process is; without it the caller is told from its surroundings, as for the CLI. Raises NoProject, WhoAreYou,
+    AgentAlive, InvalidName, StoreVersion.
     """
     if reach.is_url(path):
         return reach.at(os.fspath(path or ""), as_=as_, takeover=takeover)

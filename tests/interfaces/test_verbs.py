@@ -273,7 +273,7 @@ def test_what_is_old_leaves_at_a_persons_word(
     assert cli("planner", "history", "retain").status == 5
     monkeypatch.setenv("ROOST_SESSION", keyed(project, "ada", kind="human"))
     foreseen = cli("", "history", "retain", "--dry-run")
-    assert foreseen.out.splitlines()[0] == "messages  1 thread would leave"
+    assert foreseen.out.splitlines()[0] == "messages   1 thread would leave"
     done = json.loads(cli("", "history", "retain", "--json").out)
     assert [one["count"] for one in done["kinds"]] == [1, 0, 0, 0]
     assert cli("", "history", "verify").status == 0

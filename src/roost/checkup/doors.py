@@ -54,6 +54,9 @@ def daemon(place: workdir.Workdir) -> Iterator[Check]:
     folder = os.path.dirname(run.socket)
     if os.stat(folder).st_mode & 0o077:
         yield Check(name="daemon", grade="fail", said=f"others can enter {folder}", to_do=f"chmod 0700 {folder}")
+    if run.trouble:
+        to_do = "mend the [daemon] section of roost.toml, then `roost down` and `roost up --detach`"
+        yield Check(name="daemon", grade="warn", said=f"no door to the network: {run.trouble}", to_do=to_do)
     yield _addresses(run)
 
 

@@ -48,7 +48,10 @@ class Lock:
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What `run.json` says of a daemon that runs: its process, and where it listens ('' and 0: not there)."""
+    """What `run.json` says of a daemon that runs: its process, and where it listens ('' and 0: not there).
+
+    `trouble` says why a door to the network is shut that the configuration wants open.
+    """
 
     pid: int
     version: str
@@ -58,6 +61,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     port: int = 0
     tls_port: int = 0
+    trouble: str = ""
 
 
 def sockets(place: str) -> str:

@@ -12,9 +12,11 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 import roost
 from roost.connect import connect
-from roost.daemon import pipes, places
+from roost.daemon import hourly, pipes, places
 from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor, allow_by_wire
 from roost.daemon.hooks import Hooks
@@ -28,7 +30,6 @@ DRAIN_SECONDS_MAX = 5.0
 """From SIGTERM to the end: what was taken is answered in this time."""
 BACKLOG = 4_096
 FILES_WANTED = 65_536
-RETAIN_EVERY_SECONDS = 3_600.0
 GC_ALLOCATIONS = 50_000
 """Calls leave no cycles behind; the collector's usual 700 costs a twentieth of the time of a busy daemon."""
 
@@ -60,7 +61,12 @@ class Daemon:
         self.hooks = Hooks(self.core, connect(self.place), self.place)
         self.door = DaemonDoor(self.core, self.facts)
         self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=allow_by_wire)
-        watching = [loop.create_task(self.core.watch()), loop.create_task(self._leave_when_alone())]
+        archives = project.store.config.retention.folder
+        watching = [
+            loop.create_task(self.core.watch()),
+            loop.create_task(self._leave_when_alone()),
+            loop.create_task(hourly.retain(self.place, archives)),
+        ]
         try:
             await self._open()
             gc.freeze()  # what is here stays for good: the collector need not look at it
@@ -84,10 +90,14 @@ class Daemon:
         from roost.daemon.listening_far import open_http, open_tls
 
         config = self.core.project.store.config.daemon
-        self._http, run = await open_http(self.door, config, run, folder)
-        server, run = await open_tls(self.doors, config, run)
-        if server is not None:
-            self._servers.append(server)
+        try:
+            self._http, run = await open_http(self.door, config, run, folder)
+            server, run = await open_tls(self.doors, config, run)
+            if server is not None:
+                self._servers.append(server)
+        except (RoostError, OSError) as error:  # agents on this machine are served all the same
+            log.error("no door to the network: %s", error)
+            run = msgspec.structs.replace(run, trouble=str(error))
         self.run_facts = run
         places.tell(self.place, run)
         log.info("serving %s at %s, http %s:%s", self.place, run.socket, run.host or "-", run.port or "-")

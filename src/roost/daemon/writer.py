@@ -40,7 +40,7 @@ JOBS_MAX = 20_000
 GATHER_SECONDS_MAX = 0.0006
 """So long a transaction waits for callers that were there a moment ago and will be back: a sync costs more than that.
 Half of 32 callers would otherwise always wait for the other half's sync (5,400 sends a second instead of 7,900)."""
-GATHER_CALLERS_MIN = 4
+GATHER_CALLERS_MIN = 8
 
 log = logging.getLogger("roost.daemon")
 Outcome = tuple[Job, Any, BaseException | None]

@@ -28,18 +28,18 @@ from roost.tokens.rules import id_of
 from .conftest import SETTINGS, Site, begin, call, end
 
 HOSTS = (
-    "evil.com",
-    "127.evil.com",
+    "evil.example",
+    "127.evil.example",
     "127.0.0.1",
     "127.0.0.1:1",
     "localhost",
-    "127.0.0.1.evil.com:PORT",
+    "127.0.0.1.evil.example:PORT",
     "0.0.0.0:PORT",
     "",
 )
 ORIGINS = (
-    "http://evil.com", "null", "file://", "http://127.0.0.1", "http://127.0.0.1:PORT.evil.com", "https://127.0.0.1:PORT",
-    "http://evil.com#http://127.0.0.1:PORT", "http://127.0.0.1:PORT/", "",
+    "http://evil.example", "null", "file://", "http://127.0.0.1", "http://127.0.0.1:PORT.evil.example",
+    "https://127.0.0.1:PORT", "http://evil.example#http://127.0.0.1:PORT", "http://127.0.0.1:PORT/", "",
 )  # fmt: skip
 PATHS = ("/healthz", "/v1/agents", "/docs", "/mcp", "/v1/events/stream")
 

@@ -94,6 +94,8 @@ def _show(cli: Cli, run: Run | None, said: str) -> None:
         cli.out.line(said if run is None else f"{said}: pid {run.pid}, {run.socket}")
         if run is not None and run.port:
             cli.out.line(f"HTTP, WebSocket, SSE and MCP: http://{run.host}:{run.port} (tokens: `roost token create`)")
+        if run is not None and run.trouble:
+            cli.out.line(("no door to the network:", "yellow"), run.trouble)
 
     if cli.out.as_json:
         from roost.daemon.places import facts

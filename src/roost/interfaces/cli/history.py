@@ -167,7 +167,7 @@ def retain(cli: Cli, dry_run: bool) -> None:
 
     def show() -> None:
         for one in done.kinds:
-            cli.out.line((f"{one.kind:<10}", "bold"), _left(one, dry_run=dry_run))
+            cli.out.line((f"{one.kind:<11}", "bold"), _left(one, dry_run=dry_run))
             for reason, count in sorted(one.stays.items()):
                 cli.out.line(f"  {count} older ones stay: {reason}")
         if any(one.more for one in done.kinds):

@@ -6,9 +6,11 @@ uvicorn's own protocol keeps all headers that come, and waits for the rest of a 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from roost.interfaces.http.answers import refused
 from roost.interfaces.http.security import HEADER_BYTES_MAX, HEADERS_MAX, URL_BYTES_MAX
@@ -150,6 +152,32 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._writing is not None:
             self._writing.cancel()
             self._writing = None
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """One WebSocket. Its close goes out behind what a slow reader has not taken, and waits for it only so long."""
+
+    _writing: asyncio.TimerHandle | None = None
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.close":
+            self.writable.set()
+        await super().send(message)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._writing is None:
+            self._writing = self.loop.call_later(WRITE_SECONDS_MAX, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.resume_writing()
+        super().connection_lost(exc)
 
 
 def protocol(connections_max: int) -> type[BoundedProtocol]:

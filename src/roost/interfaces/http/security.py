@@ -22,6 +22,7 @@ BODY_BYTES_MAX = 1_310_720
 HEADERS_MAX = 100
 HEADER_BYTES_MAX = 16 * 1024
 URL_BYTES_MAX = 4 * 1024
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 _SAFE = {
@@ -39,7 +40,8 @@ class TooLarge(Exception):
 class Guard:
     """Refuses what is not meant for this server, before anybody reads it.
 
-    `hosts` are further names of this server, `origins` pages that may call it; `port` goes with the local names.
+    `hosts` are further names of this server, on any port if they name none; `origins` are pages that may call it, to
+    the letter. `port` goes with the local names.
     """
 
     def __init__(self, app: App, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
@@ -54,8 +56,10 @@ class Guard:
             return
         refused = self._refused(scope)
         if refused is not None:
-            answer = refusal_of_socket if scope["type"] == "websocket" else refusal
-            await answer(scope, receive, send, *refused)
+            if scope["type"] == "websocket":
+                await refusal_of_socket(scope, receive, send, *refused)
+            else:
+                await refusal(scope, receive, _safely(send), *refused)
             return
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
@@ -71,10 +75,12 @@ class Guard:
         if not self._is_for_us(scope, [value for name, value in headers if name == b"host"]):
             return 421, "WRONG_HOST", "this server does not go by that name", "use 127.0.0.1, or set daemon.hosts"
         for name, value in headers:
-            if name == b"origin" and not self._is_known(value):
+            if name == b"origin" and not self._is_known(value, scope["scheme"] in ("https", "wss")):
                 return 403, "WRONG_ORIGIN", "pages of that origin may not call this server", "set daemon.origins"
             if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
                 return 415, "ENCODED_BODY", "compressed bodies are not taken", "send it plain"
+            if name == b"content-type" and scope.get("method") in WRITES and not _is_json(value):
+                return 415, "NOT_JSON", "only JSON is taken", "send `Content-Type: application/json`"
             if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_BYTES_MAX):
                 return 413, "BODY_TOO_LARGE", "the body is too large", f"at most {BODY_BYTES_MAX} bytes"
         return None
@@ -85,12 +91,23 @@ class Guard:
         host = named[0].decode("latin-1").lower()
         if scope.get("client") is None and host == "localhost":
             return True  # over the Unix socket there is no port
-        return host in self._hosts or host in [f"{name}:{self.port}" for name in LOCAL]
+        if host in [f"{name}:{self.port}" for name in LOCAL]:
+            return True
+        return host in self._hosts or (not host.endswith("]") and _without_port(host) in self._hosts)
 
-    def _is_known(self, origin: bytes) -> bool:
+    def _is_known(self, origin: bytes, is_secure: bool) -> bool:
         text = origin.decode("latin-1")
-        own = [f"http://{name}:{self.port}" for name in LOCAL]
+        own = [f"{'https' if is_secure else 'http'}://{name}:{self.port}" for name in LOCAL]
         return text in self._origins or text in own
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    return name if port.isascii() and port.isdigit() else ""
+
+
+def _is_json(content_type: bytes) -> bool:
+    return content_type.partition(b";")[0].strip().lower() == b"application/json"
 
 
 def _counted(receive: Receive) -> Receive:

@@ -13,7 +13,7 @@ import uvicorn
 
 from roost.errors import Forbidden, InvalidInput, Unavailable
 from roost.interfaces.http.app import create_app
-from roost.interfaces.http.protocol import protocol
+from roost.interfaces.http.protocol import BoundedSocket, protocol
 from roost.interfaces.http.security import LOCAL, Guard
 from roost.interfaces.mcp.app import McpApp, create_mcp_app
 
@@ -100,7 +100,7 @@ def _config(app: Guard, tls: Settings | None, streams_max: int) -> uvicorn.Confi
     return uvicorn.Config(
         app,
         http=protocol(streams_max + REQUESTS_MAX),
-        ws="websockets-sansio",
+        ws=BoundedSocket,
         ws_max_size=FRAME_BYTES_MAX,
         ws_ping_interval=20,
         ws_ping_timeout=20,

@@ -18,7 +18,6 @@ from roost.errors import InvalidInput, RoostError, SlowReader, WhoAreYou
 from roost.interfaces.door import Filter
 from roost.interfaces.errors import plain
 from roost.interfaces.http.streams import (
-    NEWS_SECONDS,
     SEND_SECONDS_MAX,
     Connected,
     Connections,
@@ -64,9 +63,10 @@ class Sockets:
         await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
         connected = None
         try:
+            asked = _said_of(dict(socket.query_params)) if socket.query_params else None
             entrant = await self._entered(socket, offered)
             connected = self.connections.add(entrant)
-            await Served(self._door, socket, connected).run()
+            await Served(self._door, socket, connected).run(asked)
         except RoostError as error:
             await _close(socket, error)
         except (WebSocketDisconnect, RuntimeError, TimeoutError):
@@ -93,21 +93,22 @@ class Served:
         self._connected = connected
         self._hub = door.hub(connected.entrant)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cursor = ""
         self._sending = asyncio.Lock()
         self._more = asyncio.Event()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def run(self) -> None:
+    async def run(self, asked: Said | None) -> None:
         """Serve until the client leaves, or has to. Raises why."""
         await self._say({"type": "welcome", "name": self._connected.entrant.name})
         self._begin("reading", self._read())
-        self._begin("heart", self._beat())
         self._begin("over", self._watch())
-        asked = dict(self._socket.query_params)
-        if asked:
-            self._subscribe(_said_of(asked))
+        if asked is not None:
+            self._subscribe(asked)
         try:
             await self._failed
+        except TimeoutError:
+            raise SlowReader("this reader takes nothing any more", cursor=self._cursor) from None
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -132,7 +133,7 @@ class Served:
 
     async def _read(self) -> None:
         while True:
-            text = await self._socket.receive_text()
+            text = await _heard(self._socket)
             try:
                 await self._take(_decoded(text))
             except RoostError as error:
@@ -159,8 +160,12 @@ class Served:
         async def follow() -> None:
             try:
                 while True:
-                    for told in await place.next(NEWS_SECONDS):
+                    found = await place.next(HEARTBEAT_SECONDS)
+                    if not found:
+                        await self._say({"type": "ping"})
+                    for told in found:
                         await self._say(Frame(cursor=told.event.cursor, told=told))
+                        self._cursor = told.event.cursor
             except SlowReader as error:
                 await self._say({"type": "cut", "cursor": error.details["cursor"]})
                 raise
@@ -175,11 +180,6 @@ class Served:
             await self._say({"type": "mail", "item": item})
             await self._more.wait()  # asking for the next one proves that this one arrived
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            await self._say({"type": "ping"})
-
     async def _watch(self) -> None:
         await self._connected.over.wait()
         assert self._connected.why is not None
@@ -193,10 +193,18 @@ class Served:
 async def _token_said(socket: WebSocket) -> str:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(HELLO_SECONDS_MAX):
-            said = _decoded(await socket.receive_text())
+            said = _decoded(await _heard(socket))
         if said.type == "hello" and said.token:
             return said.token
     raise WhoAreYou("this needs a token", hint="send it in the Authorization header, or first of all in a hello frame")
+
+
+async def _heard(socket: WebSocket) -> str:
+    """Return the text of the next frame, '' for a binary one. Raises WebSocketDisconnect."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"])
+    return message.get("text") or ""
 
 
 def _decoded(text: str) -> Said:
@@ -207,7 +215,7 @@ def _decoded(text: str) -> Said:
 
 
 def _said_of(asked: dict[str, str]) -> Said:
-    """Return the subscription that is written in the URL."""
+    """Return the subscription that is written in the URL. Raises InvalidInput, for a token too."""
     known = {"recipient_id": "recipient", "channel": "channel", "type": "type", "task_id": "task"}
     unknown = asked.keys() - known.keys() - {"cursor", "kinds", "include_broadcast"}
     if unknown:

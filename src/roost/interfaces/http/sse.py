@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roost.errors import InvalidInput, SlowReader
+from roost.interfaces.errors import plain
 from roost.interfaces.http.handlers import filter_of
-from roost.interfaces.http.streams import NEWS_SECONDS, SEND_SECONDS_MAX, encode
+from roost.interfaces.http.streams import SEND_SECONDS_MAX, encode
 
 if TYPE_CHECKING:
     from roost.interfaces.door import Door, Subscription
@@ -66,33 +67,39 @@ class EventStream(Response):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        gone = asyncio.get_running_loop().create_task(_gone(receive))
+        loop = asyncio.get_running_loop()
+        writing = loop.create_task(self._write(send))
+        leaving = [loop.create_task(_gone(receive)), loop.create_task(self._connected.over.wait())]
         try:
-            await self._write(send, gone)
-        except TimeoutError:
-            return  # it takes nothing any more: the connection is dropped, and its last id says where to go on
+            await asyncio.wait({writing, *leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done():
+                writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                await writing  # one that takes nothing any more is dropped; its last id says where to go on
+            await self._end(send)
         finally:
-            gone.cancel()
+            for task in (writing, *leaving):
+                task.cancel()
             self._place.close()
             self._connections.remove(self._connected)
 
-    async def _write(self, send: Any, gone: asyncio.Task[None]) -> None:
-        quiet = 0.0
+    async def _write(self, send: Any) -> None:
         await _send(send, f": from {self._place.cursor}\n\n".encode())
-        while not gone.done() and not self._connected.over.is_set():
+        while True:
             try:
-                found = await self._place.next(NEWS_SECONDS)
+                found = await self._place.next(HEARTBEAT_SECONDS)
             except SlowReader as error:
                 await _send(send, b"event: cut\ndata: " + encode({"cursor": error.details["cursor"]}) + b"\n\n")
-                break
-            quiet = 0.0 if found else quiet + NEWS_SECONDS
-            if found:
-                await _send(send, b"".join(_event(told) for told in found))
-            elif quiet >= HEARTBEAT_SECONDS:
-                quiet = 0.0
-                await _send(send, b": here\n\n")
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+            await _send(send, b"".join(_event(told) for told in found) or b": here\n\n")
+
+    async def _end(self, send: Any) -> None:
+        """Say why a stream ends from here, and end it."""
+        with contextlib.suppress(TimeoutError):
+            if self._connected.why is not None:
+                await _send(send, b"event: error\ndata: " + encode(plain(self._connected.why)) + b"\n\n")
+            async with asyncio.timeout(1.0):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _gone(receive: Any) -> None:

@@ -19,7 +19,6 @@ LOOK_SECONDS = 0.5
 """How often tokens of open connections are looked at: one that is revoked is off within a second."""
 SEND_SECONDS_MAX = 10.0
 """A reader that takes nothing for so long is cut off; it has its cursor."""
-NEWS_SECONDS = 1.0
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 
 PAGES_MIN = 4_000
-"""A WAL longer than this (16 MB) is copied back. At 1,000 pages a busy daemon did so 17 times a second: a page that many
-messages touch is copied once a round."""
+"""A WAL longer than this (16 MB) is copied back. At 1,000 pages a busy daemon did so 17 times a second: a page that
+many messages touch is copied once a round."""
 
 
 class Checkpointer:

@@ -422,8 +422,8 @@ class SqliteStore:
         """Copy the WAL back into the database without waiting for readers: most of it beside the writers, the rest
         under the gate, so that the WAL can begin again.
 
-        Beside writers it is safe because a SQLite with the WAL-reset defect is refused for writing. It runs in a thread that nobody asks for an answer, so `checkpoint_error` keeps the last error; the next
-        commit tries again.
+        Beside writers it is safe because a SQLite with the WAL-reset defect is refused for writing. It runs in a thread
+        that nobody asks for an answer, so `checkpoint_error` keeps the last error; the next commit tries again.
         """
         try:
             with translated(self.path, lambda: 0), self._connected() as connection:
