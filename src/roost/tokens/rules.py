@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Literal
@@ -23,6 +24,9 @@ LABEL_CHARACTERS_MAX = 200
 FAILURES_MAX = 10
 """Wrong tokens of one address in a minute; further ones are not even looked at."""
 
+_KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{{KEY_CHARACTERS}}}")
+_ID = re.compile("[0-9a-f]{16}")
+
 Needed = Scope | Literal["none"]
 
 _NEEDED: dict[str, dict[str, str]] = {
@@ -37,7 +41,7 @@ _NEEDED: dict[str, dict[str, str]] = {
     },
     "operations": {"lease": "begin add seal run abort"},
     "briefings": {"send": "checkpoint"},
-    "history": {"admin": "seal cut retain retire_bodies purge", "none": "sealable sealed_state"},
+    "history": {"admin": "seal cut retain", "none": "sealable sealed_state"},
     "status": {"read": "looked"},
     "tokens": {"admin": "create list revoke rotate", "none": "admit valid"},
     "turns": {
@@ -66,15 +70,21 @@ def id_of(key: str) -> str:
     return sha256(key.encode()).hexdigest()[:16]
 
 
-def is_key(text: str) -> bool:
+def is_key(text: object) -> bool:
     """Say whether a text has the form of a token's key."""
-    return len(text) == len(PREFIX) + KEY_CHARACTERS and text.startswith(PREFIX) and text.isascii()
+    return isinstance(text, str) and _KEY.fullmatch(text) is not None
+
+
+def is_id(text: object) -> bool:
+    """Say whether a text has the form of a token's id."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def check_scopes(scopes: Sequence[str], *, kind: str, by: str) -> tuple[Scope, ...]:
     """Return scopes in their order. `kind` is whose token it is, `by` who makes it. Raises InvalidInput, Forbidden."""
-    if isinstance(scopes, str) or not scopes or set(scopes) - set(SCOPES):
-        raise InvalidInput(f"scopes = {scopes!r} is no choice of scopes", hint=f"choose among {', '.join(SCOPES)}")
+    if not isinstance(scopes, (list, tuple, set, frozenset)) or not scopes or any(one not in SCOPES for one in scopes):
+        shown = repr(scopes)[:80]
+        raise InvalidInput(f"scopes = {shown} is no choice of scopes", hint=f"choose among {', '.join(SCOPES)}")
     if "admin" in scopes and (kind == "agent" or by not in ("human", "system")):
         raise Forbidden("an agent's token cannot have the scope admin", hint="make it for a person, as a person")
     return tuple(scope for scope in SCOPES if scope in scopes)

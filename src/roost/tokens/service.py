@@ -105,7 +105,7 @@ class Tokens(Service[M]):
     @query
     def valid(self, token: str) -> bool:
         """Say whether a token is still valid, by its id."""
-        found = self.tx.one(_Keyed, "tokens.keyed", id=token)
+        found = self.tx.one(_Keyed, "tokens.keyed", id=token) if rules.is_id(token) else None
         return found is not None and _is_open(found, self.tx.wall)
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
@@ -173,9 +173,9 @@ class Tokens(Service[M]):
         return agent
 
     def _mine(self, token: str) -> Token:
-        found = self.tx.one(Token, "tokens.get", id=token)
+        found = self.tx.one(Token, "tokens.get", id=token) if rules.is_id(token) else None
         if found is None or (found.agent != self.tx.me.agent and self.tx.me.kind not in ("human", "system")):
-            raise NotFound(f"there is no token {token[:32]!r}", hint="see `roost token list`")
+            raise NotFound(f"there is no token {_shown(token)}", hint="see `roost token list`")
         return found
 
 
@@ -197,6 +197,11 @@ class _Refusals(msgspec.Struct, frozen=True):
 
 
 _COLUMNS = frozenset({"id", "agent", "scopes", "label", "created_at", "expires_at"})
+
+
+def _shown(token: object) -> str:
+    """Return how a wrong id is told of; somebody may have given the key itself, which is told to nobody."""
+    return "with that key; give its id" if rules.is_key(token) else repr(token)[:40]
 
 
 def _hash(key: str) -> bytes:
