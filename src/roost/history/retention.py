@@ -156,7 +156,7 @@ class Retention(Service[M]):
             return 0
         live = self.tx.value("retention.oldest_live")
         before = min(self.tx.now - keep_ms, live if live is not None else self.tx.now)
-        low, high = 0, int(self.tx.value("history.head_seq"))
+        low, high = 0, self.tx.seq
         while low < high:  # event times never go back, so halving finds the place without walking
             middle = (low + high + 1) // 2
             if self.tx.value("retention.event_time", seq=middle) < before:

@@ -150,7 +150,7 @@ class Messages(Service[M]):
         offered = deliveries.put(session, "inbox", [(delivery, new_nonce()) for _, delivery in found])
         return Page(
             agent=self.tx.me.name,
-            seq=self._seq(),
+            seq=self.tx.seq,
             items=tuple(_item(message, after) for (message, _), after in zip(found, offered, strict=True)),
             more=self.tx.value("deliveries.waiting_for", recipient=self.tx.me.agent),
         )
@@ -171,7 +171,7 @@ class Messages(Service[M]):
         count = self.tx.value("deliveries.count_inbox", recipient=chosen.id, states=wanted)
         return Page(
             agent=chosen.name,
-            seq=self._seq(),
+            seq=self.tx.seq,
             items=tuple(_item(self._get(row.message), row) for row in rows),
             more=max(0, count - len(rows)),
             next=rows[-1].seq if len(rows) == limit else 0,
@@ -187,7 +187,7 @@ class Messages(Service[M]):
             for delivery in self.tx.all(Delivery, "deliveries.of_message", message=message.id)
         ]
         behind = sent[-1].number if len(sent) == limit else 0
-        return Page(agent=self.tx.me.name, seq=self._seq(), items=tuple(lines), next=behind)
+        return Page(agent=self.tx.me.name, seq=self.tx.seq, items=tuple(lines), next=behind)
 
     @query
     def get(self, message: str) -> Message:
@@ -329,9 +329,6 @@ class Messages(Service[M]):
         delivery = self.tx.one(Delivery, "deliveries.get", message=message.id, recipient=self.tx.me.agent)
         if delivery is not None and delivery.state in ("pending", "offered", "delivered"):
             Ledger(self.tx).acknowledge(delivery, proof)
-
-    def _seq(self) -> int:
-        return int(self.tx.value("history.head_seq"))
 
 
 def _draft(*, to: str | Sequence[str], tags: Sequence[str] = (), depends_on: Sequence[str] = (), **rest: Any) -> Draft:

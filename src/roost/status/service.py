@@ -65,7 +65,7 @@ class Statuses(Service[M]):
         return Status(
             project=str(self.tx.value("status.project_name")),
             me=me.name,
-            seq=self._seq(),
+            seq=self.tx.seq,
             clock=Moment(self.tx.now, self.tx.wall),
             durability="D2" if self.tx.config.synchronous == "FULL" else "D1",
             paused=bool(self.tx.value("messages.paused")),
@@ -82,7 +82,7 @@ class Statuses(Service[M]):
     @verb
     def looked(self, seq: int) -> int:
         """Remember that the caller saw everything up to event `seq`; return it. A look never goes back."""
-        if not 0 <= seq <= self._seq():
+        if not 0 <= seq <= self.tx.seq:
             raise InvalidInput(f"seq = {seq!r} is no event of this project", hint="give the `seq` of a report")
         self.tx.run("status.put_looked", agent=self.tx.me.agent, seq=seq)
         return int(self.tx.value("status.looked", agent=self.tx.me.agent))
@@ -103,6 +103,8 @@ class Statuses(Service[M]):
             refused_edits=events.get("edit.refused", 0),
             violated_leases=events.get("lease.violated", 0),
             reminders=events.get("delivery.reminded", 0),
+            lease_waits=(waits := self.tx.one(_Waits, "status.lease_waits", now=self.tx.now) or _Waits()).count,
+            lease_wait_oldest_seconds=waits.oldest_ms / 1000,
             events=events,
         )
 
@@ -151,15 +153,17 @@ class Statuses(Service[M]):
         found = self.tx.all(_Arrival, "status.arrivals", limit=ARRIVALS_MAX)
         return latencies((row.rung, row.ms) for row in found)
 
-    def _seq(self) -> int:
-        return int(self.tx.value("history.head_seq"))
-
 
 class _Waiting(msgspec.Struct, frozen=True):
     name: str
     id: str
     count: int
     retired: bool
+
+
+class _Waits(msgspec.Struct, frozen=True):
+    count: int = 0
+    oldest_ms: int = 0
 
 
 class _Count(msgspec.Struct, frozen=True):

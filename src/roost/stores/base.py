@@ -31,6 +31,8 @@ class Tx(Protocol):
     me: Me
     host: Host
     config: Config
+    seq: int
+    """The number of the last event, this transaction's own ones included: those are no rows yet."""
     store_epoch: int
     """Grows with every restore; part of cursors and fencing tokens."""
     duties_due: bool

@@ -1,6 +1,3 @@
--- name: head_seq
-SELECT seq FROM project WHERE id = :project;
-
 -- name: head
 -- Where the log is; without any event it begins at number 1. What a seal cut counts as gone while its rows still go.
 SELECT p.id AS project, s.epoch, p.seq, p.head AS hash,
