@@ -1,0 +1,54 @@
+"""What the tests of the daemon share: a scratch project that it serves, and the proof that none is left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .served import Served
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A project with a daemon that runs already."""
+    for made in _made(tmp_path, monkeypatch):
+        yield made.start()
+
+
+@pytest.fixture
+def unserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A project whose daemon is not started yet."""
+    yield from _made(tmp_path, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def no_daemon_is_left(tmp_path: Path) -> Iterator[None]:
+    """Fail where a test leaves a daemon of its scratch folder behind."""
+    yield
+    assert not daemons_in(tmp_path)
+
+
+def _made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    for variable in ("ROOST_SESSION", "ROOST_DIR", "ROOST_AGENT"):
+        monkeypatch.delenv(variable, raising=False)
+    made = Served(folder)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def daemons_in(folder: Path) -> list[str]:
+    """Return the command lines of the daemons that serve something under a folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it ended meanwhile
+        if any("roost" in word for word in words[:3]) and any(word.startswith(f"{folder}/") for word in words):
+            found.append(f"{pid}: {' '.join(words)}")
+    return found
