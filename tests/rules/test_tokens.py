@@ -72,7 +72,8 @@ def test_scopes_come_back_in_one_order_and_once(chosen: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "scopes", [(), [], "", "send", "admin", ["root"], ["send", ""], ["SEND"], [None], [["send"]], [{}], None, 5, b"send"]
+    "scopes",
+    [(), [], "", "send", "admin", ["root"], ["send", ""], ["SEND"], [None], [["send"]], [{}], None, 5, b"send"],
 )
 def test_what_is_no_choice_of_scopes_is_refused(scopes: Any) -> None:
     with pytest.raises(InvalidInput, match="no choice of scopes") as refused:

@@ -54,6 +54,8 @@ class Answers:
 
     def write(self, tx: Tx, rows: list[_Row]) -> None:
         """Write answers down, in the transaction that they answer for; now and then remove old ones."""
+        if not rows:
+            return
         tx.run("answers.keep", now=tx.now, answers=msgspec.msgpack.encode(rows))
         if tx.now - self._forgot_at > FORGET_EVERY_MS:
             self._forgot_at = tx.now

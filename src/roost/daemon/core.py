@@ -34,6 +34,9 @@ POLL_SECONDS = 0.02
 """How often the core looks whether another process committed, while anybody here waits for news."""
 REST_SECONDS = 0.25
 """The same while nobody does."""
+LOOK_SECONDS = 0.4
+"""How often the tokens of open connections and of calls that block are looked at: a revoked one is off in a second,
+though one that was good is taken for good for half of it."""
 LISTEN_LIMIT = 20
 
 
@@ -300,19 +303,37 @@ class Core:
         self._aside.close()
 
 
-class OnLoop:
-    """The caller of a hub inside the daemon. `allow` refuses what the caller's token does not allow."""
+Allow = Callable[[type, Any], None]
+Still = Callable[[], Coroutine[Any, Any, None]]
 
-    def __init__(
-        self, core: Core, session: str, allow: Callable[[type, Any], None] = lambda service, verb: None
-    ) -> None:
+
+class OnLoop:
+    """The caller of a hub inside the daemon.
+
+    `allow` refuses what the caller's token does not allow; `still` raises once that token is valid no more.
+    """
+
+    def __init__(self, core: Core, session: str, allow: Allow, still: Still | None) -> None:
         self._core = core
         self._session = session
         self._allow = allow
+        self._still = still
 
     async def call(self, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._allow(service, verb)
-        return await self._core.call(self._session, verb, service, args, kwargs)
+        work = self._core.call(self._session, verb, service, args, kwargs)
+        if verb.mode != "wait" or self._still is None:
+            return await work
+        return await self._while_let_in(self._core.loop.create_task(work), self._still)
+
+    async def _while_let_in(self, work: asyncio.Task[Any], still: Still) -> Any:
+        """Return the result of a call that blocks; a token that is revoked meanwhile gives it up."""
+        try:
+            while not (await asyncio.wait({work}, timeout=LOOK_SECONDS))[0]:
+                await still()
+            return work.result()
+        finally:
+            work.cancel()
 
     async def follow(
         self, stream: Stream[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -323,11 +344,13 @@ class OnLoop:
             yield item
 
 
-def hub_of(core: Core, session: str, allow: Callable[[type, Any], None] = lambda service, verb: None) -> Hub[Async]:
-    """Return the hub of a session inside the daemon."""
+def hub_of(
+    core: Core, session: str, allow: Allow = lambda service, verb: None, still: Still | None = None
+) -> Hub[Async]:
+    """Return the hub of a session inside the daemon; see OnLoop."""
     from roost.hub import Hub
 
-    return Hub(OnLoop(core, session, allow))
+    return Hub(OnLoop(core, session, allow, still))
 
 
 def _to(answer: asyncio.Future[Any]) -> Callable[[Any, BaseException | None], None]:

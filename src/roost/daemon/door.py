@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from roost.agents.service import Agents
@@ -18,7 +19,7 @@ from roost.interfaces.door import Entrant, Filter, Told
 from roost.interfaces.wire.table import Op
 from roost.sessions.service import Sessions
 from roost.tokens.rules import scope_of
-from roost.tokens.service import Tokens
+from roost.tokens.service import HINT, Tokens
 from roost.verbs import Async, InTx, Sync
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 KNOWN_SECONDS = 0.5
 """How long a token that was good is taken for good: half of the second within which a revoked one must be refused."""
 KNOWN_MAX = 10_000
+TOLD_SECONDS = 60.0
+"""The same refusal is written down once in so long."""
 BEHIND_SECONDS_MAX = 5.0
 """A reader whose queue ran over, and that has not come to the end of the log in this time, is cut off."""
 BEAT_SECONDS = 30.0
@@ -44,8 +47,12 @@ class DaemonDoor:
         self._known: dict[str, tuple[float, Entrant]] = {}
         self._checked: dict[str, float] = {}
         self._beaten: dict[str, float] = {}
+        self._told: dict[str, float] = {}
 
     async def enter(self, token: str, *, address: str) -> Entrant:
+        if not token:
+            self._tell(address, address=address)
+            raise WhoAreYou("this needs a token", hint=HINT)
         known = self._known.get(token)
         if known is not None and time.monotonic() - known[0] < KNOWN_SECONDS:
             return known[1]
@@ -71,16 +78,38 @@ class DaemonDoor:
 
     def hub(self, entrant: Entrant) -> Hub[Async]:
         def allow(service: type, verb: Any) -> None:
-            check_scope(entrant, service.__module__.split(".")[1], verb.name, getattr(verb, "mode", "stream"))
+            self._check(entrant, service.__module__.split(".")[1], verb.name, getattr(verb, "mode", "stream"))
 
-        return hub_of(self._core, entrant.session, allow)
+        return hub_of(self._core, entrant.session, allow, partial(self.still, entrant))
+
+    def allow_by_wire(self, entrant: Entrant, found: Op) -> None:
+        """Refuse by wire what a token does not allow. Raises Forbidden."""
+        service, _, verb = found.name.partition(".")
+        self._check(entrant, service, verb, found.mode)
 
     def subscribe(self, entrant: Entrant, wanted: Filter, cursor: str | None) -> DoorSubscription:
-        check_scope(entrant, "history", "follow", "stream")
+        self._check(entrant, "history", "follow", "stream")
         return DoorSubscription(self._core, entrant, wanted, cursor)
 
     def status(self) -> dict[str, Any]:
         return self._facts()
+
+    def _check(self, entrant: Entrant, service: str, verb: str, mode: str) -> None:
+        try:
+            check_scope(entrant, service, verb, mode)
+        except Forbidden as refused:
+            scope = refused.details.get("scope", "none")
+            self._tell(entrant.token, token=entrant.token, verb=f"{service}.{verb}", scope=scope)
+            raise
+
+    def _tell(self, who: str, **about: str) -> None:
+        """Write a refusal into the log beside the calls; more of them cost nothing."""
+        if time.monotonic() - self._told.get(who, -TOLD_SECONDS) < TOLD_SECONDS:
+            return
+        if len(self._told) >= KNOWN_MAX:
+            self._told.clear()
+        self._told[who] = time.monotonic()
+        self._core.spawn(self._core.call("", Tokens.denied, Tokens, (), about))
 
 
 class DoorSubscription:
@@ -143,12 +172,6 @@ def check_scope(entrant: Entrant, service: str, verb: str, mode: str) -> None:
         raise Forbidden(f"{service}.{verb} is offered by no door", hint="Roost itself calls it")
     if scope not in entrant.scopes:
         raise Forbidden(f"this token may not {service}.{verb}", hint=f"it needs the scope {scope}", scope=scope)
-
-
-def allow_by_wire(entrant: Entrant, found: Op) -> None:
-    """Refuse by wire what a token does not allow."""
-    service, _, verb = found.name.partition(".")
-    check_scope(entrant, service, verb, found.mode)
 
 
 def _fitting(wanted: Filter, recipient: str) -> Callable[[News], bool]:

@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from roost.daemon import pipes
+from roost.daemon.core import LOOK_SECONDS
 from roost.daemon.entering import enter, is_ours
 from roost.daemon.job import Job
-from roost.errors import InvalidInput, LimitReached, NotAllowed, RoostError
+from roost.daemon.outflow import Following, Listening
+from roost.errors import InvalidInput, LimitReached, NotAllowed, RoostError, Unavailable
 from roost.interfaces.wire import frames
-from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, ITEM, MORE, STOP, Frames, Hello, Request
+from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, MORE, STOP, Frames, Hello, Request
 from roost.interfaces.wire.table import Op, op
 from roost.interfaces.wire.trouble import body_of
 from roost.runtimes.host import LocalHost
 
 if TYPE_CHECKING:
     from roost.daemon.core import Core
-    from roost.daemon.feed import Place
-    from roost.daemon.listening import Listener
     from roost.interfaces.door import Entrant
-    from roost.messages.model import Page
 
 IN_FLIGHT_MAX = 2_048
 """Calls of one connection that may be unanswered; beyond it nothing more is read from it."""
@@ -56,6 +55,18 @@ class Doors:
     def connection(self) -> Connection:
         """Make the protocol of a new connection."""
         return Connection(self)
+
+    async def watch(self, still: Callable[[Entrant], Coroutine[Any, Any, None]]) -> None:
+        """Hang up on those whose token is valid no more. Runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for connection in [one for one in self.connections if one.entrant is not None and one.entrant.token]:
+                try:
+                    await still(connection.entrant)  # type: ignore[arg-type]
+                except Unavailable:
+                    continue  # the store says it at the next look
+                except RoostError as error:
+                    connection.hang_up(error)
 
 
 class Connection(asyncio.Protocol):
@@ -126,10 +137,11 @@ class Connection(asyncio.Protocol):
             if isinstance(stream, Following):
                 stream.pump()
 
-    def handed_over(self) -> None:
-        """Another protocol goes on from here; the connection still counts as one."""
-        if self._timer:
-            self._timer.cancel()
+    def hang_up(self, why: RoostError) -> None:
+        """End the connection; whoever waits at it for something is told why."""
+        for number in tuple(self._streams):
+            self.say(number, ERROR, body_of(why))
+        self.transport.close()
 
     @property
     def is_full(self) -> bool:
@@ -272,8 +284,7 @@ class Connection(asyncio.Protocol):
             await self._pipe(id, hello)
             return
         try:
-            address = "" if self.peer[0] else str(self.transport.get_extra_info("peername")[0])
-            self.entrant = await enter(self._doors.core, hello, pid=self.peer[0], address=address)
+            self.entrant = await self._entered(hello)
             me = self._doors.core.me(self.entrant.session)
         except Exception as error:
             self.say(id, ERROR, body_of(error))
@@ -288,10 +299,16 @@ class Connection(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
+    async def _entered(self, hello: Hello) -> Entrant:
+        address = "unix" if self.peer[0] else str(self.transport.get_extra_info("peername")[0])
+        return await enter(self._doors.core, hello, pid=self.peer[0], address=address)
+
     async def _pipe(self, id: int, hello: Hello) -> None:
-        """Leave the connection to another protocol."""
+        """Leave the connection to another protocol; one from far, or with a token, shows first who it is."""
         try:
             pipes.check(hello.pipe)
+            if hello.token or not self.peer[0]:
+                self.entrant = await self._entered(hello)
         except RoostError as error:
             self.say(id, ERROR, body_of(error))
             self.transport.close()
@@ -315,63 +332,6 @@ class Connection(asyncio.Protocol):
 
         self._frames.bytes_max = frames.FRAME_BYTES_MAX
         self._doors.hook(body[1:], parent_of(self.peer[0])).add_done_callback(answered)
-
-
-class Following:
-    """A stream of events or messages: written as they come, as fast as the peer reads."""
-
-    __slots__ = ("_connection", "_id", "_place")
-
-    def __init__(self, connection: Connection, core: Core, id: int, name: str, kwargs: dict[str, Any]) -> None:
-        self._connection = connection
-        self._id = id
-        assert connection.entrant is not None
-        self._place: Place = core.place(connection.entrant.session, name, kwargs, self.pump, packed=True)
-        core.loop.call_soon(self.pump)
-
-    def pump(self) -> None:
-        """Write what is there, until the peer has enough for now."""
-        try:
-            while not self._connection.is_full:
-                items = self._place.take()
-                if not items:
-                    return
-                self._connection.say(self._id, ITEM, frames.array(items))
-        except RoostError as error:
-            self.stop()
-            self._connection.ended(self._id, error)
-
-    def stop(self) -> None:
-        """Tell the peer nothing more."""
-        self._place.close()
-
-
-class Listening:
-    """A session's own mail as a stream; the next page goes out when the peer asks for it, which proves the last."""
-
-    __slots__ = ("_connection", "_core", "_id", "_listener")
-
-    def __init__(self, connection: Connection, core: Core, id: int, name: str, kwargs: dict[str, Any]) -> None:
-        self._connection = connection
-        self._core = core
-        self._id = id
-        assert connection.entrant is not None
-        self._listener: Listener = core.listen(connection.entrant.session, self._tell, **kwargs)
-
-    def more(self) -> None:
-        """The peer has what it was given, and wants more."""
-        self._core.listeners.ask(self._listener)
-
-    def stop(self) -> None:
-        """Give the peer no more mail."""
-        self._core.listeners.remove(self._listener)
-
-    def _tell(self, page: Page | None, error: BaseException | None) -> None:
-        if error is not None or page is None:
-            self.stop()
-            self._connection.ended(self._id, error)
-            return
-        self._connection.say(self._id, ITEM, frames.encode(page.items))
 
 
 def _peer_of(transport: asyncio.Transport) -> tuple[int, int]:

@@ -34,7 +34,7 @@ async def serve(core: Core, door: DaemonDoor, hello: Hello, connection: Connecti
     pid = connection.peer[0]
 
     async def found() -> Entrant:
-        return await enter(core, hello, pid=pid)
+        return connection.entrant or await enter(core, hello, pid=pid)
 
     reader = asyncio.StreamReader(limit=LINE_BYTES_MAX, loop=core.loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=core.loop)

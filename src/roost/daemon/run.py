@@ -18,7 +18,7 @@ import roost
 from roost.connect import connect
 from roost.daemon import hourly, pipes, places
 from roost.daemon.core import Core
-from roost.daemon.door import DaemonDoor, allow_by_wire
+from roost.daemon.door import DaemonDoor
 from roost.daemon.hooks import Hooks
 from roost.daemon.native import Connection, Doors
 from roost.errors import RoostError
@@ -60,10 +60,11 @@ class Daemon:
         self.core = Core(project, aside, loop)
         self.hooks = Hooks(self.core, connect(self.place), self.place)
         self.door = DaemonDoor(self.core, self.facts)
-        self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=allow_by_wire)
+        self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=self.door.allow_by_wire)
         archives = project.store.config.retention.folder
         watching = [
             loop.create_task(self.core.watch()),
+            loop.create_task(self.doors.watch(self.door.still)),
             loop.create_task(self._leave_when_alone()),
             loop.create_task(hourly.retain(self.place, archives)),
         ]

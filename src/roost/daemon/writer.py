@@ -24,6 +24,7 @@ from roost.sessions.model import SYSTEM, Me
 from roost.sessions.service import identify
 from roost.stores.sqlite.store import SqliteStore
 from roost.stores.sqlite.tx import SqliteTx
+from roost.tokens.model import NewToken
 from roost.verbs import Call, InTx
 from roost.wakeups.base import Wakeups
 
@@ -162,14 +163,14 @@ class Writer:
                 outcomes += self.before_commit(tx, batch.alone)
                 kept = _packed(outcomes)
                 if kept and tx.has_changes:
-                    self._answers.write(tx, kept)
+                    self._answers.write(tx, [row for row, is_secret in kept if not is_secret])
         except Exception as error:
             if not isinstance(error, RoostError):
                 log.exception("a transaction failed")
-            outcomes, kept = [(job, None, error) for job in jobs], []
+            outcomes = [(job, None, error) for job in jobs]
         else:
             self._jobs.extendleft(reversed(jobs[batch.taken :]))
-            self._committed(tx, kept)
+            self._committed(tx, [row for row, _ in kept])
         for job, result, failure in outcomes:
             job.reply(result, failure)
         self._next()
@@ -249,10 +250,11 @@ def _bulk_of(job: Job) -> Verb[..., Any] | None:
     return job.verb if job.verb.many is not None and not job.args and not job.given_up else None
 
 
-def _packed(outcomes: list[Outcome]) -> list[tuple[str, int, bytes]]:
+def _packed(outcomes: list[Outcome]) -> list[tuple[tuple[str, int, bytes], bool]]:
+    """Return the answers that are kept, each with whether it holds a key, which is written down nowhere."""
     rows = []
     for job, result, error in outcomes:
         if error is None and job.request is not None and job.pack is not None:
             job.packed = job.pack(result)
-            rows.append((*job.request, job.packed))
+            rows.append(((*job.request, job.packed), isinstance(result, NewToken)))
     return rows

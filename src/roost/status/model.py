@@ -139,4 +139,6 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     refused_edits: int = 0
     violated_leases: int = 0
     reminders: int = 0
+    lease_waits: int = 0
+    lease_wait_oldest_seconds: float = 0.0
     events: dict[str, int] = {}

@@ -43,7 +43,7 @@ _NEEDED: dict[str, dict[str, str]] = {
     "briefings": {"send": "checkpoint"},
     "history": {"admin": "seal cut retain", "none": "sealable sealed_state"},
     "status": {"read": "looked"},
-    "tokens": {"admin": "create list revoke rotate", "none": "admit valid"},
+    "tokens": {"admin": "create list revoke rotate", "none": "admit valid denied"},
     "turns": {
         "send": "inbox read leave",
         "read": "thread",

@@ -108,6 +108,14 @@ class Tokens(Service[M]):
         found = self.tx.one(_Keyed, "tokens.keyed", id=token) if rules.is_id(token) else None
         return found is not None and _is_open(found, self.tx.wall)
 
+    @verb
+    def denied(self, *, address: str = "", token: str = "", verb: str = "", scope: str = "") -> None:
+        """Note in the log, once a minute, that a token lacked a scope; or that somebody at an address had no token."""
+        if not token:
+            self._count(address, "")
+        elif self._counted(f"token {token}") == 1:
+            self.tx.record("token.denied", token, {"verb": verb, "scope": scope})
+
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def _make(self, agent: Agent, scopes: tuple[Scope, ...], life: int, label: str) -> NewToken:
@@ -157,14 +165,21 @@ class Tokens(Service[M]):
 
     def _count(self, address: str, key: str) -> None:
         seen = self.tx.one(_Refusals, "tokens.refusals", address=address)
-        if seen is not None and seen.since + MINUTE_MS > self.tx.now:
-            self.tx.run("tokens.put_refusal", address=address, since=seen.since, count=seen.count + 1)
+        if self._counted(address) > 1:
             return
-        self.tx.run("tokens.forget_refusals", before=self.tx.now - MINUTE_MS)
-        self.tx.run("tokens.put_refusal", address=address, since=self.tx.now, count=1)
         why = "no token" if not key else "wrong token"
         last = {"refused_before": seen.count} if seen is not None else {}
         self.tx.record("token.refused", address or "-", {"why": why, **last})  # one a minute: nobody fills the log so
+
+    def _counted(self, who: str) -> int:
+        """Count one refusal more; return how many that makes in this minute."""
+        seen = self.tx.one(_Refusals, "tokens.refusals", address=who)
+        if seen is not None and seen.since + MINUTE_MS > self.tx.now:
+            self.tx.run("tokens.put_refusal", address=who, since=seen.since, count=seen.count + 1)
+            return seen.count + 1
+        self.tx.run("tokens.forget_refusals", before=self.tx.now - MINUTE_MS)
+        self.tx.run("tokens.put_refusal", address=who, since=self.tx.now, count=1)
+        return 1
 
     def _whose(self, name: str) -> Agent:
         agent = Agents[Sync](self._caller).get(name or self.tx.me.agent)

@@ -46,17 +46,32 @@ def registry(found: Metrics, facts: dict[str, Any]) -> CollectorRegistry:
             latency.labels(rung.rung, quantile).set(value / 1000)
     _by_label(made, "roost_deliveries", "Deliveries by state", "state", found.deliveries)
     _by_label(made, "roost_events", "Events of the log by kind", "kind", found.events)
-    _by_label(
-        made, "roost_hooks", "Turns of hooks since the daemon began, by event and outcome", "turn", facts["hooks"]
-    )
-    for name in ("sessions", "briefings", "compactions", "wakes", "refused_edits", "violated_leases", "reminders"):
-        Gauge(f"roost_{name}", f"{name.replace('_', ' ').capitalize()} so far", registry=made).set(getattr(found, name))
+    hooks = Gauge(
+        "roost_hooks", "Turns of hooks since the daemon began: `ok`, or what failed", ["event", "outcome"],
+        registry=made,
+    )  # fmt: skip
+    for turn, count in facts["hooks"].items():
+        hooks.labels(*turn.rsplit(" ", 1)).set(count)
+    for name, about in PROJECT.items():
+        Gauge(f"roost_{name}", about, registry=made).set(getattr(found, name))
     for name, about in DAEMON.items():
         Gauge(f"roost_daemon_{name}", about, registry=made).set(facts[name])
     batches = Gauge("roost_daemon_batch_size", "Calls of one transaction, on average", registry=made)
     batches.set(facts["calls"] / max(1, facts["batches"]))
     return made
 
+
+PROJECT = {
+    "sessions": "Sessions that began",
+    "briefings": "Briefings that sessions began with, and each new context",
+    "compactions": "Contexts that were compacted",
+    "wakes": "Idle agents that were woken",
+    "refused_edits": "Edits that were refused, because another holds the file",
+    "violated_leases": "Leased files that somebody else changed",
+    "reminders": "Reminders of mail that asks for an acknowledgement",
+    "lease_waits": "Calls that stand in line for a lease",
+    "lease_wait_oldest_seconds": "How long the first of them has",
+}
 
 DAEMON = {
     "age_seconds": "How long the daemon runs",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from roost.errors import Exhausted, LimitReached, RateLimited, RoostError
+from roost.errors import Exhausted, LimitReached, RateLimited, RoostError, Unavailable
 
 if TYPE_CHECKING:
     from roost.interfaces.door import Door, Entrant, Told
 
 PER_PRINCIPAL_MAX = 8
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.4
 """How often tokens of open connections are looked at: one that is revoked is off within a second."""
 SEND_SECONDS_MAX = 10.0
 """A reader that takes nothing for so long is cut off; it has its cursor."""
@@ -88,6 +88,8 @@ class Connections:
             for found in by_token.values():
                 try:
                     await self._door.still(found[0].entrant)
+                except Unavailable:
+                    continue  # the store says it at the next look
                 except RoostError as error:
                     for one in found:
                         one.end(error)

@@ -94,3 +94,8 @@ SELECT count(*) FROM event WHERE project = :project AND kind = 'session.context'
 SELECT d.rung AS rung, d.delivered_at - m.sent_at AS ms
 FROM delivery d JOIN message m ON m.project = d.project AND m.id = d.message
 WHERE d.project = :project AND d.delivered_at IS NOT NULL ORDER BY d.message DESC LIMIT :limit;
+
+-- name: lease_waits
+-- How many stand in line for a lease, and how long the first of them has, ms.
+SELECT count(*) AS count, coalesce(:now - min(asked_at), 0) AS oldest_ms
+FROM lease_wait WHERE project = :project AND expires_at > :now;
