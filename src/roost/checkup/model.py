@@ -12,13 +12,14 @@ Grade = Literal["pass", "note", "warn", "fail"]
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was looked at: how it is, and what to do where that is not well.
 
-    `note` is good to know, `warn` may hurt one day, `fail` hurts now.
+    `note` is good to know, `warn` may hurt one day, `fail` hurts now. `seconds` is what was measured, if anything was.
     """
 
     name: str
     grade: Grade
     said: str
     to_do: str = ""
+    seconds: float | None = None
 
 
 def judged(name: str, said: str, *, to_do: str, well: bool, otherwise: Grade = "warn") -> Check:

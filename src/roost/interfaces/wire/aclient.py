@@ -35,6 +35,7 @@ class AsyncRemote:
         self._streams: dict[int, asyncio.Queue[Answer | None]] = {}
         self._wire: Wire | None = None
         self._opening = asyncio.Lock()
+        self._closes = 0
 
     async def open(self) -> Welcome:
         """Connect and say hello. Raises OSError, and what the hello is refused with."""
@@ -77,7 +78,8 @@ class AsyncRemote:
     ) -> AsyncIterator[Any]:
         """Yield what a stream brings, over lost connections too: it goes on behind what it brought last."""
         found, named = op(name_of(stream, service)), found_args(stream, args, kwargs)
-        while True:
+        closes = self._closes
+        while closes == self._closes:
             await self.reopened()
             try:
                 async for item in self._brought(found, named):
@@ -123,7 +125,8 @@ class AsyncRemote:
             wire.send(Request(number, STOP))
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; streams end."""
+        self._closes += 1
         if self._wire is not None:
             self._wire.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
@@ -85,10 +86,12 @@ class Line:
         return self.welcome
 
     def close(self) -> None:
-        """Hang up."""
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = None
+        """Hang up; a thread that waits for an answer here is told so."""
+        end, self._socket = self._socket, None
+        if end is not None:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def stream(self, found: Op, args: bytes) -> Iterator[Any]:
         """Yield what a stream brings; a page of mail is confirmed when the next one is asked for. Raises OSError."""
@@ -109,8 +112,10 @@ class Line:
         self._socket.sendall(frames.frame(request))
 
     def _answer(self, id: int, seconds: float | None) -> Answer:
-        assert self._socket is not None
-        self._socket.settimeout(seconds)
+        end = self._socket
+        if end is None:
+            raise EOFError("another thread hung up")
+        end.settimeout(seconds)
         while True:
             while self._arrived:
                 answer = frames.read_answer(self._arrived.pop(0))
@@ -118,7 +123,7 @@ class Line:
                     if answer.status == ERROR:
                         raise error_of(answer.body)
                     return answer
-            data = self._socket.recv(1 << 18)
+            data = end.recv(1 << 18)
             if not data:
                 raise EOFError("the daemon hung up")
             self._arrived += self._frames.feed(data)
@@ -134,6 +139,7 @@ class Remote:
         self._free: list[Line] = []
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._closes = 0
         self._busy: set[Line] = set()
 
     def call(self, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -157,7 +163,8 @@ class Remote:
     ) -> Iterator[Any]:
         """Yield what a stream brings, over lost connections too: it goes on behind what it brought last."""
         found, named = op(name_of(stream, service)), found_args(stream, args, kwargs)
-        while True:
+        closes = self._closes
+        while closes == self._closes:
             line = self._line()
             self._busy.add(line)
             try:
@@ -183,7 +190,8 @@ class Remote:
         return welcome
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; streams of other threads end."""
+        self._closes += 1
         for line in (*self._free, *self._busy):
             line.close()
         self._free.clear()
