@@ -292,7 +292,9 @@ class Connection(asyncio.Protocol):
             return
         if self._timer:
             self._timer.cancel()
-        self.caller = hello.caller
+        self.caller = (
+            f"{me.agent} {hello.caller}"  # a caller names itself, so nobody else's answers are behind its name
+        )
         self._frames.bytes_max = frames.FRAME_BYTES_MAX
         welcome = frames.Welcome(session=me.session, agent=me.agent, name=me.name, kind=me.kind, epoch=me.epoch)
         self.say(id, ANSWER, frames.encode(welcome))
