@@ -128,7 +128,7 @@ def test_a_label_is_one_line_of_at_most_200_characters(label: Any) -> None:
 
 def documented() -> dict[str, str]:
     """Return the scope of each verb as the reference's table says."""
-    rows = re.findall(r"^\| `(send|read|lease|admin|none)` \| `(\w+)` \| (.+) \|$", DOCS.read_text(), re.M)
+    rows = re.findall(r"^\| `(send|read|lease|admin|none)` \| `(\w+)` \| (.+) \|$", DOCS.read_text(), re.MULTILINE)
     return {f"{service}.{verb}": scope for scope, service, names in rows for verb in re.findall(r"`(\w+)`", names)}
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from roost.clock import Reading
 from roost.config import Config
-from roost.errors import QueryTimeout
+from roost.errors import InvalidUtf8, QueryTimeout
 from roost.history.rules import chain
 from roost.sessions.model import SYSTEM, Host
 from roost.stores.base import Row
@@ -112,7 +112,11 @@ class SqliteTx:
             raise QueryTimeout(
                 f"a read took more than {READ_SECONDS_MAX:g} s and was stopped", hint="ask for less at a time"
             )
-        return self._connection.execute(sql(name), self._bound(row, values))
+        try:
+            return self._connection.execute(sql(name), self._bound(row, values))
+        except UnicodeEncodeError as wrong:
+            shown = ascii(wrong.object)[:80]
+            raise InvalidUtf8(f"{shown} holds half of a character", hint="give text that is valid Unicode") from None
 
     def _bound(self, row: Row, values: dict[str, Any]) -> dict[str, Any]:
         bound = bindings(row, values)
