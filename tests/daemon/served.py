@@ -107,6 +107,11 @@ class Served:
         self.kill()
         eventually(lambda: not self.serves, "the lock of a killed daemon is free")
 
+    def stop(self) -> None:
+        """Stop the daemon, and wait until its lock is free."""
+        self.kill(signal.SIGTERM)
+        eventually(lambda: not self.serves, "the daemon stopped")
+
     # --- callers ------------------------------------------------------------------------------------------------------
 
     def hub(self, name: str) -> Hub[Sync]:

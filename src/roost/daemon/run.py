@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import roost
+from roost import reach
 from roost.connect import connect
 from roost.daemon import hourly, pipes, places
 from roost.daemon.core import Core
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS_MAX = 5.0
 """From SIGTERM to the end: what was taken is answered in this time."""
+LEAVING_SECONDS_MAX = DRAIN_SECONDS_MAX + 3.0
+"""So long a daemon waits for the one before it, which answers nobody new and may still be at its last calls."""
+LOCK_POLL_SECONDS = 0.05
 BACKLOG = 4_096
 FILES_WANTED = 65_536
 GC_ALLOCATIONS = 50_000
@@ -49,7 +53,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Serve; return the exit status: 0 also when another daemon serves already."""
-        if not self.lock.take():
+        if not await self._locked():
             log.info("another daemon serves %s", self.place)
             return 0
         places.untell(self.place)  # what a killed one left
@@ -76,6 +80,15 @@ class Daemon:
         finally:
             await self._close(watching)
         return 0
+
+    async def _locked(self) -> bool:
+        """Take the lock, also of a daemon that ends just now; False when another one serves."""
+        deadline = time.monotonic() + LEAVING_SECONDS_MAX
+        while not self.lock.take():
+            if reach.is_running(self.place) or time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOCK_POLL_SECONDS)
+        return True
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
