@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import inspect
+import os
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -57,8 +59,13 @@ def test_a_token_lets_its_agent_in_with_its_scopes(project: Project, hub: HubOf)
 
 def test_each_key_is_of_32_fresh_random_bytes(hub: HubOf, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    random = service.os.urandom
-    monkeypatch.setattr(service.os, "urandom", lambda size: (asked.append(size), random(size))[1])
+    random = os.urandom
+
+    def counted(size: int) -> bytes:
+        asked.append(size)
+        return random(size)
+
+    monkeypatch.setattr(os, "urandom", counted)
     keys = {hub("builder").tokens.create().key for _ in range(20)}
     assert len(keys) == 20
     assert asked.count(32) == 20, "each from the kernel"
@@ -93,8 +100,12 @@ def test_the_key_is_shown_once(hub: HubOf) -> None:
 def test_the_hash_is_compared_in_constant_time(project: Project, hub: HubOf, monkeypatch: pytest.MonkeyPatch) -> None:
     """T10: a key whose id is known and whose rest is wrong is told from no other by the time that it takes."""
     compared: list[tuple[bytes, bytes]] = []
-    real = service.compare_digest
-    monkeypatch.setattr(service, "compare_digest", lambda a, b: (compared.append((a, b)), real(a, b))[1])
+
+    def noted(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr(service, "compare_digest", noted)
     made = hub("builder").tokens.create()
     assert not enter(project, made.key).refused
     assert compared == [(hashlib.sha256(made.key.encode()).digest(),) * 2]
@@ -184,9 +195,10 @@ def test_an_agent_sees_and_ends_its_own_tokens_only(project: Project, hub: HubOf
     for call in (hub("planner").tokens.revoke, hub("planner").tokens.rotate):
         with pytest.raises(NotFound, match="there is no token"):
             call(made.token.id)
-    for wrong in (lambda: hub("planner").tokens.create("builder"), lambda: hub("planner").tokens.list("builder")):
-        with pytest.raises(Forbidden, match="builder"):
-            wrong()
+    with pytest.raises(Forbidden, match="builder"):
+        hub("planner").tokens.create("builder")
+    with pytest.raises(Forbidden, match="builder"):
+        hub("planner").tokens.list("builder")
     assert not enter(project, made.key).refused
     assert [one.name for one in person.tokens.list()] == ["builder"]
     person.tokens.revoke(made.token.id)
@@ -197,12 +209,10 @@ def test_a_person_makes_tokens_for_all_and_admin_for_persons(hub: HubOf, person:
     hub("builder")
     assert person.tokens.create("builder").token.name == "builder"
     assert person.tokens.create(scopes=["admin", "read"]).token.scopes == ("read", "admin")
-    for refused in (
-        lambda: person.tokens.create("builder", scopes=["admin"]),
-        lambda: hub("builder").tokens.create(scopes=["admin", "send"]),
-    ):
-        with pytest.raises(Forbidden, match="admin"):
-            refused()
+    with pytest.raises(Forbidden, match="admin"):
+        person.tokens.create("builder", scopes=["admin"])
+    with pytest.raises(Forbidden, match="admin"):
+        hub("builder").tokens.create(scopes=["admin", "send"])
 
 
 def test_a_retired_agents_token_lets_nobody_in(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,8 +35,7 @@ def token(ctx: click.Context) -> None:
 def create(cli: Cli, name: str, scopes: tuple[str, ...], expires: float, label: str, file: str | None) -> None:
     """Make a token for yourself, or (as a person) for NAME. The key is shown this once and kept nowhere."""
     chosen = scopes or ("send", "read", "lease")
-    _refuse_existing(file)
-    _show(cli, cli.hub.tokens.create(name, scopes=chosen, expires_in=expires, label=label), file)
+    _show(cli, lambda: cli.hub.tokens.create(name, scopes=chosen, expires_in=expires, label=label), file)
 
 
 @part(token, "list")
@@ -72,15 +72,14 @@ def revoke(cli: Cli, ids: tuple[str, ...]) -> None:
 @TO_FILE
 def rotate(cli: Cli, id: str, overlap: float, file: str | None) -> None:
     """Replace a token by a new one that may do the same."""
-    _refuse_existing(file)
-    _show(cli, cli.hub.tokens.rotate(id, overlap=overlap), file)
+    _show(cli, lambda: cli.hub.tokens.rotate(id, overlap=overlap), file)
 
 
-def _show(cli: Cli, made: NewToken, file: str | None) -> None:
-    said: dict[str, Any] = {"token": made.token, "key": made.key}
-    if file is not None:
-        _write(file, made.key)
-        said = {"token": made.token, "file": file}
+def _show(cli: Cli, make: Callable[[], NewToken], file: str | None) -> None:
+    made = make() if file is None else _made_into(file, make)
+    said: dict[str, Any] = (
+        {"token": made.token, "key": made.key} if file is None else {"token": made.token, "file": file}
+    )
 
     def show() -> None:
         about = f"token {made.token.id} for {made.token.name}: {', '.join(made.token.scopes)}"
@@ -102,15 +101,25 @@ def _line(cli: Cli, one: Token) -> str:
     return f"{one.id}  {one.name}  {','.join(one.scopes)}  {state}{until}{f'  {one.label}' if one.label else ''}"
 
 
-def _refuse_existing(file: str | None) -> None:
-    if file is not None and os.path.lexists(file):
-        raise click.UsageError(f"{file} exists, and a key never overwrites a file")
-
-
-def _write(path: str, key: str) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _made_into(path: str, make: Callable[[], NewToken]) -> NewToken:
+    """Make a token whose key goes into a new file; the file comes first, so that no key is made and lost."""
+    file = _new(path)
     try:
-        os.write(file, key.encode() + b"\n")
+        made = make()
+        os.write(file, made.key.encode() + b"\n")
         os.fsync(file)
+    except BaseException:
+        os.unlink(path)
+        raise
     finally:
         os.close(file)
+    return made
+
+
+def _new(path: str) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise click.UsageError(f"{path} exists, and a key never overwrites a file") from None
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
