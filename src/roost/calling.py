@@ -72,10 +72,15 @@ def caller_without_store() -> whoami.Caller:
     return whoami.decide(whoami.Surroundings(parents=above, on_terminal=os.isatty(0) or os.isatty(1)))
 
 
-def look_at(tx: Tx, pid: int, *, session: str, key: str, on_terminal: bool) -> whoami.Surroundings:
-    """Collect the facts about another process, which says that it is a session and shows a key."""
+def look_at(
+    tx: Tx, pid: int, *, session: str, key: str, on_terminal: bool, always_above: bool = False
+) -> whoami.Surroundings:
+    """Collect the facts about another process, which says that it is a session and shows a key.
+
+    Its parents are looked at where that does not decide, or `always_above`.
+    """
     claim = _claim(tx, session, lambda _, known: keyfiles.fits(key, known))
-    if claim.state == "proved" or not pid:
+    if (claim.state == "proved" and not always_above) or not pid:
         return whoami.Surroundings(claim=claim)
     return whoami.Surroundings(claim=claim, parents=parents(tx, pid), on_terminal=on_terminal)
 
@@ -89,13 +94,15 @@ def parents(tx: Tx, pid: int = 0) -> tuple[whoami.Parent, ...]:
     found = []
     for process in host.parents(pid or os.getpid()):
         session = tx.one(Session, "sessions.of_process", process=process)
+        live = session if session is not None and sessions.lives(session) else None
         found.append(
             whoami.Parent(
                 pid=process.pid,
                 command=host.command(process.pid),
                 arguments=host.command_line(process.pid),
                 group=host.group(process.pid),
-                session=session.id if session is not None and sessions.lives(session) else "",
+                session=live.id if live else "",
+                client=live.client if live else "",
             )
         )
     return tuple(found)
@@ -109,9 +116,10 @@ def _claim(tx: Tx, claimed: str, proves: Callable[[str, bytes], bool]) -> whoami
         return whoami.Claim(session=claimed, state="unknown")
     if session.ended_at is not None:
         agent = tx.one(Agent, "agents.get", id=session.agent)
-        state: whoami.ClaimState = "fenced" if session.end_reason == TAKEN_OVER else "over"
-        return whoami.Claim(session=claimed, state=state, agent=agent.name if agent else "")
-    return whoami.Claim(session=claimed, state="proved" if proves(claimed, session.key_hash) else "unproved")
+        over: whoami.ClaimState = "fenced" if session.end_reason == TAKEN_OVER else "over"
+        return whoami.Claim(session=claimed, state=over, agent=agent.name if agent else "")
+    state: whoami.ClaimState = "proved" if proves(claimed, session.key_hash) else "unproved"
+    return whoami.Claim(session=claimed, state=state, client=session.client)
 
 
 def session_of_person(tx: Tx) -> str:

@@ -19,6 +19,7 @@ from roost.stores.sqlite.store import SqliteStore
 from roost.verbs import Async, InThread, InTx, Local, Sync
 from roost.wakeups.base import Silent, Wakeups
 from roost.wakeups.local import Bells
+from roost.whoami import SHELLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from roost.stores.sqlite.moving import Moved
 
 MEMORY = ":memory:"
-SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "busybox"})
 
 
 def connect(

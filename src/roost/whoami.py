@@ -7,6 +7,7 @@ of one user can read each other's keys: this tells callers apart, and is no wall
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Literal
 
@@ -14,6 +15,8 @@ import msgspec
 
 CLIENTS = ("claude", "codex", "gemini", "qwen")
 """The commands of coding clients; what runs under one that has not joined is never taken for the person."""
+
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "busybox"})
 
 _RUNTIMES = frozenset({"node", "bun", "deno", "MainThread", "node-MainThread"})
 _PACKAGES = {"claude-code": "claude", "codex": "codex", "gemini-cli": "gemini", "qwen-code": "qwen"}
@@ -32,16 +35,21 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     state: ClaimState = "none"
     agent: str = ""
+    client: str = ""
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
-    """The caller, or a process above it: its pid, short name, command line, and the live session in it, if any."""
+    """The caller, or a process above it: its pid, short name, command line, and the live session in it, if any.
+
+    `client` is that session's.
+    """
 
     pid: int
     command: str
     arguments: tuple[str, ...] = ()
     group: int = 0
     session: str = ""
+    client: str = ""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +76,12 @@ class IsNobody(msgspec.Struct, frozen=True):
     why: str
     hint: str
     client: str = ""
+
+
+class Newcomer(msgspec.Struct, frozen=True):
+    """The caller is a client that has not joined; its process has this pid."""
+
+    pid: int
 
 
 Caller = IsSession | IsPerson | IsNobody
@@ -102,6 +116,26 @@ def decide(around: Surroundings) -> Caller:
     )
 
 
+def decide_pipe(around: Surroundings, client: str) -> IsSession | IsNobody | Newcomer:
+    """Return who is at the other end of a pipe: of `roost mcp`, which `client` started.
+
+    `parents` begin with the pipe itself and are there whatever is claimed. A coding client is somebody of its own: in
+    the shell of another agent it inherits that agent's `ROOST_SESSION`, and is not that agent.
+    """
+    if client in CLIENTS:
+        return _decide_client(around, client)
+    found = decide(around)
+    if isinstance(found, IsSession) or around.claim.state == "unproved":
+        return found  # type: ignore[return-value]
+    return _newcomer(around.parents)
+
+
+def client_named(said: str) -> str:
+    """Return which of CLIENTS calls itself so (`codex-mcp-client`), or ''."""
+    words = re.split(r"[^a-z]+", said.casefold())
+    return next((client for client in CLIENTS if client in words), "")
+
+
 def client_of(parent: Parent) -> str:
     """Return the coding client that a process runs, or ''."""
     if parent.command in CLIENTS:
@@ -123,6 +157,27 @@ def shell_of(parents: tuple[Parent, ...]) -> Parent | None:
         if (parent.arguments, parent.group) != (above.arguments, above.group):
             return parent
     return parents[-1] if parents else None
+
+
+def _decide_client(around: Surroundings, client: str) -> IsSession | IsNobody | Newcomer:
+    claim = around.claim
+    for parent in around.parents:
+        is_other = parent.client in CLIENTS and parent.client != client
+        if parent.session and not is_other:
+            return IsSession(parent.session)
+        if parent.session or client_of(parent):
+            if claim.state == "proved" and claim.client not in CLIENTS:
+                return IsSession(claim.session)  # a person joined in the shell that started the client
+            return Newcomer(parent.pid) if client_of(parent) == client else _newcomer(around.parents)
+    return IsSession(claim.session) if claim.state == "proved" else _newcomer(around.parents)
+
+
+def _newcomer(parents: tuple[Parent, ...]) -> IsNobody | Newcomer:
+    """Return the process that started the pipe, through a shell or not."""
+    starter = next((parent for parent in parents[1:] if parent.command not in SHELLS), None)
+    if starter is not None:
+        return Newcomer(starter.pid)
+    return IsNobody("the process that started this one cannot be seen", "join first: `roost join NAME`")
 
 
 def _in_client(client: str) -> IsNobody:

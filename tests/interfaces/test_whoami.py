@@ -14,10 +14,13 @@ from roost.whoami import (
     IsNobody,
     IsPerson,
     IsSession,
+    Newcomer,
     Parent,
     Surroundings,
+    client_named,
     client_of,
     decide,
+    decide_pipe,
     shell_of,
 )
 
@@ -120,3 +123,59 @@ def test_a_key_behind_a_symlink_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").chmod(0o600)
     (tmp_path / f"{session}.key").symlink_to(tmp_path / "elsewhere")
     assert not keyfiles.shows(tmp_path, session, digest)
+
+
+PIPE = Parent(pid=40, command="python3", arguments=("python3", "-I", "-S", "program.py"))
+CODEX = Parent(pid=30, command="codex", arguments=("/opt/codex",))
+JOINED = Parent(pid=10, command="claude", arguments=("claude",), session="s1", client="claude")
+
+
+def inherited(client: str) -> Claim:
+    return Claim(session="s1", state="proved", client=client)
+
+
+@pytest.mark.parametrize("claim", [Claim(), inherited("claude")])
+def test_a_client_in_another_agents_shell_is_somebody_of_its_own(claim: Claim) -> None:
+    around = Surroundings(claim=claim, parents=(PIPE, CODEX, BASH, JOINED))
+    assert decide_pipe(around, "codex") == Newcomer(30)
+    wrapped = Surroundings(claim=claim, parents=(PIPE, Parent(pid=31, command="wrapper"), BASH, JOINED))
+    assert decide_pipe(wrapped, "codex") == Newcomer(31)
+    nested = Surroundings(claim=claim, parents=(PIPE, Parent(pid=32, command="claude"), BASH, JOINED))
+    assert decide_pipe(nested, "claude") == Newcomer(32)
+
+
+def test_a_script_in_an_agents_shell_speaks_as_the_agent_over_a_pipe_too() -> None:
+    script = Parent(pid=31, command="python3", arguments=("python3", "ask.py"))
+    assert decide_pipe(Surroundings(parents=(PIPE, script, BASH, JOINED)), "mcp") == IsSession("s1")
+    assert decide_pipe(Surroundings(claim=inherited("claude")), "mcp") == IsSession("s1")
+
+
+def test_a_client_speaks_as_its_own_session_before_all_else() -> None:
+    joined = Parent(pid=30, command="codex", arguments=("codex",), session="s3", client="codex")
+    assert decide_pipe(Surroundings(claim=inherited("shell"), parents=(PIPE, joined, BASH)), "codex") == IsSession("s3")
+
+
+def test_a_client_that_was_started_in_a_shell_that_joined_speaks_as_that() -> None:
+    around = Surroundings(claim=inherited("shell"), parents=(PIPE, CODEX, BASH))
+    assert decide_pipe(around, "codex") == IsSession("s1")
+
+
+def test_a_pipe_belongs_to_what_started_it_through_a_shell_or_not() -> None:
+    assert decide_pipe(Surroundings(parents=(PIPE, BASH, Parent(pid=7, command="editor"))), "editor") == Newcomer(7)
+    unseen = decide_pipe(Surroundings(parents=(PIPE,)), "editor")
+    assert isinstance(unseen, IsNobody)
+
+
+@pytest.mark.parametrize(
+    ("said", "client"),
+    [
+        ("claude-code", "claude"),
+        ("codex-mcp-client", "codex"),
+        ("gemini-cli-mcp-client", "gemini"),
+        ("Qwen Code", "qwen"),
+        ("claudette", ""),
+        ("", ""),
+    ],
+)
+def test_a_clients_own_name_tells_which_it_is(said: str, client: str) -> None:
+    assert client_named(said) == client

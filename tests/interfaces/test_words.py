@@ -54,8 +54,9 @@ def test_an_idle_agent_that_is_not_woken_is_said_to_be_so() -> None:
 
 
 def test_who_reads_its_mail_itself_is_promised_no_tool_call() -> None:
-    assert seen(client="shell") == "builder reads its mail itself (shell); it waits in its inbox"
-    assert "terminal" in seen(client="terminal", session_state="idle", kind="human")
+    assert seen(client="shell", reads_itself=True) == "builder reads its mail itself (shell); it waits in its inbox"
+    assert "terminal" in seen(client="terminal", reads_itself=True, session_state="idle", kind="human")
+    assert "itself (codex)" in seen(client="codex", reads_itself=True, session_state="idle")
 
 
 @pytest.mark.parametrize(

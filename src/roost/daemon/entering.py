@@ -10,15 +10,22 @@ from roost.calling import look_at, session_of_person
 from roost.errors import RateLimited, WhoAreYou
 from roost.interfaces.door import Entrant
 from roost.interfaces.wire.frames import Hello
+from roost.names import slug
 from roost.person import name_of_person
 from roost.runtimes.host import LocalHost
+from roost.runtimes.worktree import Worktree, worktree_of
 from roost.sessions.model import Session
 from roost.tokens.model import Entry
 from roost.tokens.service import HINT, Tokens
+from roost.turns.model import Surroundings
 from roost.turns.service import Turns
 
 if TYPE_CHECKING:
     from roost.daemon.core import Core
+
+
+CLIENT_CHARACTERS_MAX = 56
+"""What a client's own name gives to those of its agents: `-N` follows."""
 
 
 async def enter(core: Core, hello: Hello, *, pid: int, address: str = "") -> Entrant:
@@ -33,6 +40,25 @@ async def enter(core: Core, hello: Hello, *, pid: int, address: str = "") -> Ent
     if hello.name:
         return _entrant(core, await _join(core, hello, pid))
     return _entrant(core, await _session_of(core, hello, pid))
+
+
+async def enter_by_pipe(core: Core, hello: Hello, *, pid: int, client: str) -> Entrant:
+    """Return who speaks through a pipe that the client which calls itself `client` started; one that has not joined
+    joins. Raises WhoAreYou."""
+    named = whoami.client_named(client) or (slug(client) or "mcp")[:CLIENT_CHARACTERS_MAX].rstrip("-._")
+    with core.reading() as tx:
+        around = look_at(tx, pid, session=hello.session, key=hello.key, on_terminal=False, always_above=True)
+    found = whoami.decide_pipe(around, named)
+    if isinstance(found, whoami.IsNobody):
+        raise WhoAreYou(found.why, hint=found.hint)
+    if isinstance(found, whoami.IsSession):
+        return _entrant(core, found.session)
+    tree = worktree_of(hello.folder) if hello.folder else Worktree()
+    newcomer = Surroundings(
+        client_pid=found.pid, worktree=tree.top, linked_name=tree.linked_name, agent_wanted=hello.agent
+    )
+    session: Session = await core.call("", Turns.arrive, Turns, (named, newcomer), {})
+    return _entrant(core, session.id)
 
 
 async def enter_by_token(core: Core, token: str, *, address: str) -> Entrant:

@@ -6,7 +6,7 @@ import asyncio
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from roost.daemon.entering import enter
+from roost.daemon.entering import enter_by_pipe
 from roost.errors import InvalidInput, Unavailable
 from roost.interfaces.mcp.pipe import LINE_BYTES_MAX, serve_pipe
 
@@ -29,12 +29,13 @@ def check(name: str) -> None:
 async def serve(core: Core, door: DaemonDoor, hello: Hello, connection: Connection) -> None:
     """Serve MCP on a connection whose hello asked for it, until its other end closes it.
 
-    Who is there is found out when it is needed: a client may start its servers before its first hook has joined it.
+    Who is there is found out when it is needed: a client may start its servers before its first hook has joined it;
+    one that no hook has joined by then joins.
     """
     pid = connection.peer[0]
 
-    async def found() -> Entrant:
-        return connection.entrant or await enter(core, hello, pid=pid)
+    async def found(client: str) -> Entrant:
+        return connection.entrant or await enter_by_pipe(core, hello, pid=pid, client=client)
 
     reader = asyncio.StreamReader(limit=LINE_BYTES_MAX, loop=core.loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=core.loop)

@@ -91,5 +91,6 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     session_state: str
     since: int = 0
     client: str = ""
+    reads_itself: bool = False
     wakes: bool = False
     wake_refused: str = ""

@@ -248,6 +248,7 @@ class Deliveries(Pausing[M]):
         agent = Agents[Sync](self._caller).get(delivery.recipient)
         activity = Sessions[Sync](self._caller).activity(agent.name)[0]
         last = self.tx.one(Session, "sessions.last_of", agent=agent.id)
+        asks = bool(activity.session) and Sessions[Sync](self._caller).reads_itself(activity.session)
         refused = self._wake_refused(message, delivery, last)
         return Outlook(
             recipient=agent.name,
@@ -257,6 +258,7 @@ class Deliveries(Pausing[M]):
             session_state=activity.state,
             since=(last.ended_at or last.since) if last else 0,
             client=activity.client,
+            reads_itself=asks,
             wakes=not refused,
             wake_refused=refused,
         )

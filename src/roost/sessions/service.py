@@ -50,6 +50,10 @@ class Sessions(Service[M]):
         """Return the ways to reach a session, with when each last worked."""
         return tuple(self.tx.all(Endpoint, "sessions.endpoints", session=session))
 
+    def reads_itself(self, session: str) -> bool:
+        """Say whether a session asks for its mail, because no hook brings it. Inside a transaction only."""
+        return all(way.kind != "hook" for way in self.tx.all(Endpoint, "sessions.endpoints", session=session))
+
     @query
     def is_active(self, agent: str) -> bool:
         """Say whether an agent is doing something now: its session lives, and is neither idle nor paused."""
@@ -99,8 +103,12 @@ class Sessions(Service[M]):
         transcript: str = "",
         state: State = "starting",
         key_hash: bytes = b"",
+        hooked: bool = True,
     ) -> Session:
-        """Start a session of an agent that has none: a new epoch, which fences every earlier one."""
+        """Start a session of an agent that has none: a new epoch, which fences every earlier one.
+
+        One that is not `hooked` asks for its mail.
+        """
         session = Session(
             id=new_id(),
             agent=agent.id,
@@ -120,7 +128,7 @@ class Sessions(Service[M]):
         if not self.tx.run("agents.raise_epoch", id=agent.id, epoch=session.epoch):
             raise Conflict(f"{agent.name} got a newer session meanwhile", hint="try again")
         self.tx.run("sessions.insert", session)
-        way = "inbox" if client in SELF_READING else "hook"
+        way = "hook" if hooked and client not in SELF_READING else "inbox"
         self.tx.run("sessions.put_endpoint", session=session.id, kind=way, address="", now=self.tx.now)
         self.tx.record("session.started", session.id, {"agent": agent.id, "epoch": session.epoch, "client": client})
         return session

@@ -47,7 +47,7 @@ _NEEDED: dict[str, dict[str, str]] = {
     "turns": {
         "send": "inbox read leave",
         "read": "thread",
-        "none": "join person become reclaim take settle wake watch",
+        "none": "join person arrive become reclaim take settle wake watch",
     },
     "duties": {"none": "tick"},
 }

@@ -13,6 +13,8 @@ from roost.errors import AgentAlive, AlreadyExists, Forbidden, WrongState
 from roost.sessions.model import Session
 from roost.sessions.service import Sessions
 from roost.turns.ending import end_session
+from roost.turns.model import ClientEvent, Surroundings
+from roost.turns.whose import Whose
 from roost.verbs import InTx, M, Service, Sync, verb
 
 How = Literal["same", "renamed", "became"]
@@ -44,6 +46,18 @@ class Joining(Service[M]):
         agent = self.tx.one(Agent, "agents.human") or agents.add(name, kind="human")
         live = self.tx.one(Session, "sessions.live_of", agent=agent.id)
         return live or sessions.begin(agent, client="terminal", process=None, state="idle")
+
+    @verb
+    def arrive(self, client: str, around: Surroundings) -> Session:
+        """Return the session in a client's process (`around.client_pid`) that comes by itself and has no hooks.
+
+        Begin it if there is none: as whoever was in that process before, as `ROOST_AGENT` or the linked worktree say,
+        else as the next `CLIENT-N`.
+        """
+        if self.tx.me.kind != "system":
+            raise Forbidden("a session is begun by Roost, not by another session", hint="use `roost join`")
+        event = ClientEvent(client=client, name="arrival", kind="other", client_session="", cwd=around.worktree)
+        return Whose(_inner(self), event, around, b"").here()
 
     @verb
     def become(self, name: str, *, key_hash: bytes = b"", takeover: bool = False, reclaim: bool = False) -> Became:

@@ -62,6 +62,7 @@ class Turns(Joining[M], Letters[M]):
             worktree=worktree,
             key_hash=key_hash,
             state="idle" if client in ("library", "terminal", "shell") else "starting",
+            hooked=bool(client_session),
         )
 
     @verb

@@ -5,7 +5,7 @@ from __future__ import annotations
 from roost.agents.model import Agent
 from roost.agents.service import Agents
 from roost.deliveries.service import Deliveries
-from roost.errors import RoostError
+from roost.errors import RoostError, WhoAreYou
 from roost.names import slug
 from roost.sessions.model import Process, Session
 from roost.sessions.rules import next_generated_name
@@ -56,6 +56,16 @@ class Whose:
         self.moved, self.old_bell = True, here.bell
         return new_context(self.service, here, event, self.around, "its context was cleared")
 
+    def here(self) -> Session:
+        """Return the session in the client's process; without one, begin it as whoever was there before, or anew.
+
+        For a client that says nothing of its conversations.
+        """
+        process = self._process()
+        if process is None:
+            raise WhoAreYou("the client's process is gone", hint="start it again")
+        return self._running_in(process) or self._begun(self._before(process), None, process, hooked=False)
+
     # --- processes ----------------------------------------------------------------------------------------------------
 
     def _process(self) -> Process | None:
@@ -65,9 +75,14 @@ class Whose:
         found = self.tx.one(Session, "sessions.of_process", process=process) if process is not None else None
         return found if found is not None and found.client == self.event.client else None
 
+    def _before(self, process: Process) -> Session | None:
+        return self.tx.one(Session, "sessions.before_in_process", process=process, client=self.event.client)
+
     # --- names --------------------------------------------------------------------------------------------------------
 
-    def _begun(self, known: Session | None, here: Session | None, process: Process | None) -> Session:
+    def _begun(
+        self, known: Session | None, here: Session | None, process: Process | None, *, hooked: bool = True
+    ) -> Session:
         self.joined = True
         agent = self._resumed(known) or self._named() or self._generated()
         if here is not None:
@@ -86,6 +101,8 @@ class Whose:
             worktree=self.around.worktree,
             transcript=self.event.transcript or "",
             key_hash=self.key_hash,
+            state="starting" if hooked else "idle",
+            hooked=hooked,
         )
 
     def _owner(self, known: Session | None, *, besides: Session | None = None) -> Agent | None:
@@ -151,5 +168,7 @@ def new_context(
         state=session.state,
         now=tx.now,
     )
+    if not session.client_session:  # it began without hooks, and has them now
+        tx.run("sessions.put_endpoint", session=session.id, kind="hook", address="", now=tx.now)
     tx.record("session.context", session.id, {"context": session.context + 1, "reason": reason})
     return Sessions[Sync](service._caller).known(session.id)

@@ -20,6 +20,7 @@ from mcp.shared.exceptions import MCPError
 
 from roost.interfaces.mcp import program
 from roost.interfaces.mcp.pipe import Lines
+from roost.runtimes.host import LocalHost
 
 from .stage import Era, Fleet, text_of
 
@@ -150,24 +151,48 @@ def test_a_client_that_reads_nothing_for_a_while_fills_no_memory_and_loses_nothi
     quick.close()
 
 
-def test_a_client_above_that_has_not_joined_is_told_how_and_may_join_later(fleet: Fleet) -> None:
-    pipe = Raw(fleet, "").begin()
-    refused = json.loads(pipe.ask(pipe.call(1, "inbox"))["result"]["content"][0]["text"])
-    assert refused["code"] == "UNAUTHENTICATED"
-    assert refused["hint"] == "type `roost join NAME` in a shell of this client, then call again"
-    assert len(pipe.ask({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})["result"]["tools"]) == 7
-    from roost.runtimes.host import LocalHost
+def you(pipe: Raw, number: int = 1) -> str:
+    """Return the name under which a pipe's calls are made."""
+    answer = pipe.ask(pipe.call(number, "who"))
+    (name,) = [one["name"] for one in answer["result"]["structuredContent"]["agents"] if one.get("you")]
+    return str(name)
 
-    session = fleet.project.system().turns.join("late", client="claude", process=LocalHost().process(os.getpid()))
-    told = pipe.ask(pipe.call(3, "who"))["result"]["structuredContent"]
-    assert [one["name"] for one in told["agents"] if one.get("you")] == ["late"]
-    assert fleet.project.as_session(session.id).sessions.me().name == "late"
+
+def test_a_client_that_has_not_joined_joins_under_its_own_name_with_its_first_call(fleet: Fleet) -> None:
+    pipe = Raw(fleet, "").begin()
+    assert len(pipe.ask({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})["result"]["tools"]) == 7
+    assert fleet.project.system().agents.list() == ()
+    assert you(pipe) == "test-1"
+    session = fleet.project.system().sessions.of("test-1")
+    assert session is not None
+    assert session.process == LocalHost().process(os.getpid())
+    assert (session.client, session.worktree) == ("test", "")
     pipe.close()
 
 
-def test_a_session_that_another_followed_is_found_anew(fleet: Fleet) -> None:
-    from roost.runtimes.host import LocalHost
+def test_a_client_that_starts_its_pipe_again_or_left_is_who_it_was(fleet: Fleet) -> None:
+    first = Raw(fleet, "").begin()
+    assert you(first) == "test-1"
+    first.close()
+    again = Raw(fleet, "").begin()
+    assert you(again) == "test-1"
+    fleet.end_daemon(signal.SIGKILL)
+    assert you(again, 2) == "test-1"
+    live = fleet.project.system().sessions.of("test-1")
+    assert live is not None
+    fleet.project.as_session(live.id).turns.leave()
+    assert you(again, 3) == "test-1"
+    again.close()
 
+
+def test_the_environments_name_and_the_linked_worktrees_count_where_they_are_free(fleet: Fleet) -> None:
+    fleet.environ["ROOST_AGENT"] = "builder"
+    builder = Raw(fleet, "").begin()
+    assert you(builder) == "builder"
+    builder.close()
+
+
+def test_a_session_that_another_followed_is_found_anew(fleet: Fleet) -> None:
     process = LocalHost().process(os.getpid())
     first = fleet.project.system().turns.join("first", client="claude", process=process)
     pipe = Raw(fleet, "").begin()

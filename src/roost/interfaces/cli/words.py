@@ -59,8 +59,8 @@ def _of_session(one: Outlook, moment: Moment) -> str:
     state, since = one.session_state, clock(one.since, moment) if one.since else ""
     if state == "offline":
         return f"has no live session since {since}; it waits" if since else "has never joined; it waits"
-    if one.client in _READS_ITSELF:
-        return f"reads its mail itself ({_READS_ITSELF[one.client]}); it waits in its inbox"
+    if one.reads_itself:
+        return f"reads its mail itself ({_READS_ITSELF.get(one.client, one.client)}); it waits in its inbox"
     if state == "idle":
         return "is idle, waking it" if one.wakes else f"is idle{_not_woken(one)}; gets it at its next turn"
     if state == "stalled":

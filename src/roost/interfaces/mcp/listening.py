@@ -17,7 +17,7 @@ from mcp.shared.exceptions import MCPError
 from roost.errors import RoostError
 from roost.interfaces.door import Filter
 from roost.interfaces.mcp.resources import INBOX
-from roost.interfaces.mcp.visits import Guests, Visit
+from roost.interfaces.mcp.visits import Guests, Visit, visit_of
 
 LISTENING_MAX = 8
 """Open streams of one session, or of one pipe."""
@@ -55,7 +55,7 @@ async def _listen(
     stream = ListenHandler(bus)
     if INBOX not in (params.notifications.resource_subscriptions or ()):
         return await stream(ctx, params)  # the lists of tools and resources never change
-    visit = await ctx.lifespan_context.visit(ctx.request)
+    visit = await visit_of(ctx)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_tell, visit, bus, stream)
         result = await stream(ctx, params)

@@ -33,7 +33,7 @@ def _finder(entrant: Entrant | Finder) -> Finder:
     if not isinstance(entrant, Entrant):
         return entrant
 
-    async def known() -> Entrant:
+    async def known(client: str) -> Entrant:
         return entrant
 
     return known

@@ -266,7 +266,7 @@ def greeted(place: str) -> Any:
     try:
         end.settimeout(ANSWER_SECONDS_MAX)
         end.connect(socket_of(place))
-        hello = packed([0, "hello", {"caller": posix.urandom(12).hex(), "pipe": "mcp", **claim(place)}, 0])
+        hello = packed([0, "hello", {"caller": posix.urandom(12).hex(), "pipe": "mcp", **client(), **claim(place)}, 0])
         end.sendall(len(hello).to_bytes(4, "big") + hello)
         size = int.from_bytes(exactly(end, 4), "big")
         answer = exactly(end, size)
@@ -276,6 +276,15 @@ def greeted(place: str) -> Any:
         end.close()
         raise
     return end
+
+
+def client() -> dict[str, str]:
+    """Return what is known of the client before it says anything: its environment's name for it, and its folder."""
+    agent = posix.environ.get(b"ROOST_AGENT", b"").decode("utf-8", "replace")
+    try:
+        return {"agent": agent, "folder": posix.getcwd()}
+    except OSError:  # it was removed under the client
+        return {"agent": agent}
 
 
 def claim(place: str) -> dict[str, str]:
@@ -324,7 +333,7 @@ def packed(value: Any) -> bytes:
     """Return a value as msgpack: what a hello needs of it."""
     if isinstance(value, str):
         text = value.encode()
-        return b"\xd9" + bytes((len(text),)) + text
+        return b"\xda" + len(text).to_bytes(2, "big") + text
     if isinstance(value, dict):
         return bytes((0x80 | len(value),)) + b"".join(packed(key) + packed(each) for key, each in value.items())
     if isinstance(value, list):

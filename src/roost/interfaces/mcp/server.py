@@ -21,7 +21,7 @@ from roost.interfaces.mcp import resources
 from roost.interfaces.mcp.listening import Listening
 from roost.interfaces.mcp.model import Answer, Mail
 from roost.interfaces.mcp.tools import TOOLS, Tool
-from roost.interfaces.mcp.visits import Guests, Visit
+from roost.interfaces.mcp.visits import Guests, Visit, visit_of
 from roost.text import agent_line
 
 INSTRUCTIONS = (
@@ -102,14 +102,13 @@ async def _call_tool(ctx: Context, params: types.CallToolRequestParams) -> types
 
 async def _run(ctx: Context, tool: Tool, arguments: dict[str, Any] | None) -> Answer:
     read = tool.read(arguments)
-    guests = ctx.lifespan_context
-    visit = await guests.visit(ctx.request)
+    visit = await visit_of(ctx)
     try:
         return await _once(visit, tool, read)
     except (SessionEnded, WhoAreYou):  # nothing was changed: it may go on as the session that followed
-        if not guests.forget():
+        if not ctx.lifespan_context.forget():
             raise
-    return await _once(await guests.visit(ctx.request), tool, read)
+    return await _once(await visit_of(ctx), tool, read)
 
 
 async def _once(visit: Visit, tool: Tool, read: Any) -> Answer:
@@ -157,7 +156,7 @@ async def _read_resource(ctx: Context, params: types.ReadResourceRequestParams) 
     uri = str(params.uri)
     try:
         read = resources.find(uri)
-        kind, text = await read((await ctx.lifespan_context.visit(ctx.request)).hub)
+        kind, text = await read((await visit_of(ctx)).hub)
     except (NotFound, InvalidInput) as error:
         raise MCPError(types.INVALID_PARAMS, agent_line(error.message), data={**_plain(error), "uri": uri}) from None
     contents = types.TextResourceContents(uri=uri, mime_type=kind, text=text)

@@ -188,7 +188,8 @@ async def _posted(hub: Hub[Async], sent: Sent) -> Posted:
 
 def _reached(one: Outlook) -> Reached:
     idle = one.session_state == "idle" and one.state == "pending"
-    why = one.hold or (f"not woken: {one.wake_refused}" if idle and not one.wakes else "")
+    resting = "asks for its mail itself" if one.reads_itself else one.wake_refused and f"not woken: {one.wake_refused}"
+    why = one.hold or (resting if idle else "")
     return Reached(name=one.recipient, state=one.state, session=one.session_state, why=why)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from roost.errors import NotFound, WhoAreYou
 
 if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+
     from roost.hub import Hub
     from roost.interfaces.door import Door, Entrant
     from roost.turns.letters import Letter
@@ -22,15 +24,24 @@ ENTRANT = "roost.entrant"
 
 JOIN = "type `roost join NAME` in a shell of this client, then call again"
 
-Finder = Callable[[], "Awaitable[Entrant]"]
-"""Finds out who is at the other end of a pipe. Raises WhoAreYou as long as that session has not begun."""
+Finder = Callable[[str], "Awaitable[Entrant]"]
+"""Finds out who is at the other end of a pipe, whose client calls itself so. Raises WhoAreYou."""
+
+
+async def visit_of(ctx: ServerRequestContext[Guests, Any]) -> Visit:
+    """Return the visit that a request of the SDK's server is. Raises WhoAreYou."""
+    told = ctx.session.client_params
+    return await ctx.lifespan_context.visit(ctx.request, told.client_info.name if told else "")
 
 
 class Guests(Protocol):
     """Tells who makes a request; each connection of a pipe has its own, all requests over HTTP share one."""
 
-    async def visit(self, request: Any) -> Visit:
-        """Return the visit that a request is; over a pipe there is none. Raises WhoAreYou."""
+    async def visit(self, request: Any, client: str) -> Visit:
+        """Return the visit that a request is, of a client that calls itself so. Raises WhoAreYou.
+
+        Over a pipe there is no request.
+        """
         ...
 
     def whose(self, request: Any) -> str:
@@ -116,7 +127,7 @@ class Visitors:
         self._door = door
         self._memory = Memory()
 
-    async def visit(self, request: Any) -> Visit:
+    async def visit(self, request: Any, client: str) -> Visit:
         """Return the visit that a request is."""
         entrant: Entrant = request.scope[ENTRANT]
         return Visit(self._door, entrant, self._memory.of(entrant.session))
@@ -140,11 +151,11 @@ class Pipe:
         self._entrant: Entrant | None = None
         self._shown = Shown()
 
-    async def visit(self, request: Any) -> Visit:
+    async def visit(self, request: Any, client: str) -> Visit:
         """Return a visit of whoever is there. Raises WhoAreYou."""
         if self._entrant is None:
             try:
-                self._entrant = await self._find()
+                self._entrant = await self._find(client)
             except WhoAreYou as error:
                 raise WhoAreYou(error.message, hint=JOIN) from None
         return Visit(self._door, self._entrant, self._shown)

@@ -51,7 +51,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
     `caller` names this caller for as long as it lives; `session` and `key` are those of `ROOST_SESSION`; `token`
     comes from far; `name` joins as an agent; `resume` is the session that this process joined before; `terminal` says
-    that a person may be typing; `pipe` asks for another protocol after the hello (`mcp`).
+    that a person may be typing; `pipe` asks for another protocol after the hello (`mcp`), and `agent` and `folder` say
+    of its client what `ROOST_AGENT` names and where it works.
     """
 
     version: int = VERSION
@@ -64,6 +65,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     takeover: bool = False
     terminal: bool = False
     pipe: str = ""
+    agent: str = ""
+    folder: str = ""
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,14 @@ SELECT id, agent, epoch, context, client, client_session, bell, key_hash, proces
     mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
 FROM session INDEXED BY session_process WHERE project = :project AND process = :process AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1;
 
+-- name: before_in_process
+-- The last session without a conversation's id that a client had in this process, and that ended.
+SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
+    mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
+FROM session INDEXED BY session_client WHERE project = :project AND client = :client AND client_session = '' AND process = :process
+    AND ended_at IS NOT NULL
+ORDER BY ended_at DESC, epoch DESC LIMIT 1;
+
 -- name: live
 SELECT id, agent, epoch, context, client, client_session, bell, key_hash, process, worktree, transcript, transcript_offset, state,
     mark, operation, since, activity_count, ttl_ms, wakes, stops, started_at, beat_at, ended_at, end_reason
