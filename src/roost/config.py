@@ -45,7 +45,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How the daemon runs. `http` needs the extra `server`; a `host` that others reach needs TLS and `public`.
 
     `streams_max` WebSockets and event streams may be open. `port` 0 chooses a free one, as does a taken one; `tls_port`
-    0 opens none. `autostart` lets hooks and verbs start it.
+    0 opens none. `autostart` lets hooks and verbs start it. `otlp` is the URL of a collector of traces (extra `otel`).
     """
 
     autostart: bool = True
@@ -60,6 +60,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tls_port: int = 0
     certificate: str = ""
     private_key: str = ""
+    otlp: str = ""
 
 
 Kept = int | float | Literal["forever"]

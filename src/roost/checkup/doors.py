@@ -56,7 +56,7 @@ def daemon(place: workdir.Workdir) -> Iterator[Check]:
         yield Check(name="daemon", grade="fail", said=f"others can enter {folder}", to_do=f"chmod 0700 {folder}")
     if run.trouble:
         to_do = "mend the [daemon] section of roost.toml, then `roost down` and `roost up --detach`"
-        yield Check(name="daemon", grade="warn", said=f"no door to the network: {run.trouble}", to_do=to_do)
+        yield Check(name="daemon", grade="warn", said=run.trouble, to_do=to_do)
     yield _addresses(run)
 
 

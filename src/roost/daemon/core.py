@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +26,7 @@ from roost.verbs import Async, InTx, Sync
 
 if TYPE_CHECKING:
     from roost.connect import Project
+    from roost.daemon.tracing import Traces
     from roost.hub import Hub
     from roost.stores.sqlite.tx import SqliteTx
     from roost.verbs import Stream, Verb
@@ -53,6 +54,7 @@ class Core:
         self.waits = Waits(aside.caller_of)
         self.feed = Feed(self.reading)
         self.began = time.monotonic()
+        self.traces: Traces | None = None
         self._under_way: dict[tuple[str, int], Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.writer = Writer(project.store, project.wakeups, loop, duties=do_what_is_due, answers=self.answers)
@@ -82,7 +84,8 @@ class Core:
         self, session: str, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Answer a query at once."""
-        with self.reading() as tx:
+        traced = self.traces.reading(service, verb, session) if self.traces is not None else nullcontext()
+        with traced, self.reading() as tx:
             tx.me = identify(tx, session) if session else SYSTEM
             return verb.body(service(InTx(tx)), *args, **kwargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from roost.clients.base import Output, Unreadable
@@ -73,8 +74,10 @@ class Hooks:
         return _framed(output)
 
     def _take(self, *args: Any, **kwargs: Any) -> Taken:
-        call = self._core.call("", Turns.take, Turns, args, kwargs)
-        found: Taken = asyncio.run_coroutine_threadsafe(call, self._core.loop).result(TAKE_SECONDS_MAX)
+        traces, event = self._core.traces, args[0]
+        with traces.span(f"hook {event.name}", client=event.client) if traces is not None else nullcontext():
+            call = self._core.call("", Turns.take, Turns, args, kwargs)
+            found: Taken = asyncio.run_coroutine_threadsafe(call, self._core.loop).result(TAKE_SECONDS_MAX)
         return found
 
 

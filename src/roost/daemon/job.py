@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roost.verbs import Verb
+
+if TYPE_CHECKING:
+    from roost.daemon.tracing import Begun
 
 Reply = Callable[[Any, BaseException | None], None]
 """Told the result or the error, after the COMMIT that made it true."""
@@ -15,10 +18,22 @@ class Job:
     """One write that waits for the next transaction.
 
     `session` is the caller's, '' for Roost itself. `request` is (caller, id) of a call by wire, whose answer is kept;
-    `pack` makes the bytes of that answer. Whoever does not wait any longer sets `given_up`.
+    `pack` makes the bytes of that answer. Whoever does not wait any longer sets `given_up`. `begun` is for traces.
     """
 
-    __slots__ = ("args", "given_up", "kwargs", "pack", "packed", "reply", "request", "service", "session", "verb")
+    __slots__ = (
+        "args",
+        "begun",
+        "given_up",
+        "kwargs",
+        "pack",
+        "packed",
+        "reply",
+        "request",
+        "service",
+        "session",
+        "verb",
+    )
 
     def __init__(
         self,
@@ -42,3 +57,4 @@ class Job:
         self.pack = pack
         self.packed: bytes | None = None
         self.given_up = False
+        self.begun: Begun | None = None

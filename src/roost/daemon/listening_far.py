@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     from roost.config import Daemon as Settings
     from roost.daemon.door import DaemonDoor
     from roost.daemon.native import Doors
+    from roost.daemon.tracing import Traces
 
 log = logging.getLogger("roost.daemon")
 
 
-async def open_http(door: DaemonDoor, settings: Settings, run: Run, folder: str) -> tuple[Any, Run]:
+async def open_http(
+    door: DaemonDoor, settings: Settings, run: Run, folder: str, traces: Traces | None
+) -> tuple[Any, Run]:
     """Serve HTTP if it is wanted and installed; return what stops it, and where it listens."""
     if not settings.http or find_spec("uvicorn") is None or find_spec("roost.interfaces.http") is None:
         return None, run
     from roost.interfaces.http.serve import serve
 
     unix_path = os.path.join(folder, HTTP)
-    served = await serve(door, settings, unix_path=unix_path)
+    around = traces.around if traces is not None else lambda app: app
+    served = await serve(door, settings, unix_path=unix_path, around=around)
     return served, msgspec.structs.replace(run, http_socket=unix_path, host=settings.host, port=served.port)
 
 
@@ -37,6 +41,14 @@ async def open_tls(doors: Doors, settings: Settings, run: Run) -> tuple[asyncio.
     """Serve the native protocol over TLS if a port for it is configured. Raises InvalidInput without a certificate."""
     if not settings.tls_port:
         return None, run
+    loop = asyncio.get_running_loop()
+    context = tls_context(settings)
+    server = await loop.create_server(doors.connection, settings.host, settings.tls_port, ssl=context)
+    return server, msgspec.structs.replace(run, tls_port=settings.tls_port)
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return what a TLS connection is served with. Raises InvalidInput without a certificate."""
     if not settings.certificate or not settings.private_key:
         raise InvalidInput(
             "daemon.tls_port needs a certificate", hint="set daemon.certificate and daemon.private_key in roost.toml"
@@ -44,6 +56,4 @@ async def open_tls(doors: Doors, settings: Settings, run: Run) -> tuple[asyncio.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(settings.certificate, settings.private_key)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(doors.connection, settings.host, settings.tls_port, ssl=context)
-    return server, msgspec.structs.replace(run, tls_port=settings.tls_port)
+    return context

@@ -50,7 +50,7 @@ class Lock:
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What `run.json` says of a daemon that runs: its process, and where it listens ('' and 0: not there).
 
-    `trouble` says why a door to the network is shut that the configuration wants open.
+    `trouble` says what the configuration wants and the daemon cannot: a door to the network, or traces.
     """
 
     pid: int

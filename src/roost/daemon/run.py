@@ -22,9 +22,11 @@ from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor
 from roost.daemon.hooks import Hooks
 from roost.daemon.native import Connection, Doors
+from roost.daemon.tracing import traces_of
 from roost.errors import RoostError
 
 if TYPE_CHECKING:
+    from roost.config import Daemon as Settings
     from roost.interfaces.wire.frames import Hello
 
 DRAIN_SECONDS_MAX = 5.0
@@ -64,6 +66,7 @@ class Daemon:
         self.core = Core(project, aside, loop)
         self.hooks = Hooks(self.core, connect(self.place), self.place)
         self.door = DaemonDoor(self.core, self.facts)
+        self._trace(project.store.config.daemon)
         self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=self.door.allow_by_wire)
         archives = project.store.config.retention.folder
         watching = [
@@ -81,6 +84,15 @@ class Daemon:
             await self._close(watching)
         return 0
 
+    def _trace(self, settings: Settings) -> None:
+        """Send traces where that is wanted; a daemon that cannot serves all the same."""
+        self._trouble = ""
+        try:
+            self.core.traces = self.core.writer.traces = traces_of(settings, roost.__version__)
+        except RoostError as error:
+            log.error("no traces: %s", error)
+            self._trouble = f"no traces: {error}"
+
     async def _locked(self) -> bool:
         """Take the lock, also of a daemon that ends just now; False when another one serves."""
         deadline = time.monotonic() + LEAVING_SECONDS_MAX
@@ -97,7 +109,9 @@ class Daemon:
         native = os.path.join(folder, places.NATIVE)
         loop = self.core.loop
         self._servers.append(await loop.create_unix_server(self.doors.connection, _free(native), backlog=BACKLOG))
-        run = places.Run(pid=os.getpid(), version=roost.__version__, since=self._began, socket=native)
+        run = places.Run(
+            pid=os.getpid(), version=roost.__version__, since=self._began, socket=native, trouble=self._trouble
+        )
         await self._open_far(run, folder)
 
     async def _open_far(self, run: places.Run, folder: str) -> None:
@@ -105,13 +119,13 @@ class Daemon:
 
         config = self.core.project.store.config.daemon
         try:
-            self._http, run = await open_http(self.door, config, run, folder)
+            self._http, run = await open_http(self.door, config, run, folder, self.core.traces)
             server, run = await open_tls(self.doors, config, run)
             if server is not None:
                 self._servers.append(server)
         except (RoostError, OSError) as error:  # agents on this machine are served all the same
             log.error("no door to the network: %s", error)
-            run = msgspec.structs.replace(run, trouble=str(error))
+            run = msgspec.structs.replace(run, trouble=f"no door to the network: {error}")
         self.run_facts = run
         places.tell(self.place, run)
         log.info("serving %s at %s, http %s:%s", self.place, run.socket, run.host or "-", run.port or "-")
@@ -134,6 +148,8 @@ class Daemon:
         await asyncio.sleep(0)
         await asyncio.to_thread(self.hooks.close)
         await self.core.close()
+        if self.core.traces is not None:
+            await asyncio.to_thread(self.core.traces.close)
         writer = self.core.writer
         log.info("stopped: %s calls in %s transactions", f"{writer.calls:,}", f"{writer.batches:,}")
         self.lock.release()

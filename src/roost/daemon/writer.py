@@ -29,6 +29,7 @@ from roost.verbs import Call, InTx
 from roost.wakeups.base import Wakeups
 
 if TYPE_CHECKING:
+    from roost.daemon.tracing import Traces
     from roost.verbs import Verb
 
 BATCH_MAX = 512
@@ -75,12 +76,15 @@ class Writer:
         self.after_commit: Callable[[SqliteTx], None] = lambda tx: None
         self.batches = 0
         self.calls = 0
+        self.traces: Traces | None = None
 
     def submit(self, job: Job) -> None:
         """Take a call; its reply is told after the COMMIT. Replies LimitReached when too many wait."""
         if len(self._jobs) >= JOBS_MAX:
             job.reply(None, LimitReached(f"{JOBS_MAX:,} calls wait already", hint="try again in a second"))
             return
+        if self.traces is not None:
+            job.begun = self.traces.begun()
         self._jobs.append(job)
         self.wake()
 
@@ -154,6 +158,7 @@ class Writer:
     def _write(self) -> None:
         jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_MAX))]
         self._lately = self._lately[1], frozenset([job.session for job in jobs])
+        begun = self.traces.begun() if self.traces is not None else None
         self.batches += 1
         self.calls += len(jobs)
         try:
@@ -173,6 +178,8 @@ class Writer:
             self._committed(tx, [row for row, _ in kept])
         for job, result, failure in outcomes:
             job.reply(result, failure)
+        if self.traces is not None and begun is not None:
+            self.traces.transaction(outcomes, begun)
         self._next()
 
     def _committed(self, tx: SqliteTx, kept: list[tuple[str, int, bytes]]) -> None:

@@ -95,7 +95,7 @@ def _show(cli: Cli, run: Run | None, said: str) -> None:
         if run is not None and run.port:
             cli.out.line(f"HTTP, WebSocket, SSE and MCP: http://{run.host}:{run.port} (tokens: `roost token create`)")
         if run is not None and run.trouble:
-            cli.out.line(("no door to the network:", "yellow"), run.trouble)
+            cli.out.line((run.trouble, "yellow"))
 
     if cli.out.as_json:
         from roost.daemon.places import facts

@@ -7,14 +7,15 @@ import contextlib
 import ipaddress
 import os
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from roost.errors import Forbidden, InvalidInput, Unavailable
 from roost.interfaces.http.app import create_app
 from roost.interfaces.http.protocol import BoundedSocket, protocol
-from roost.interfaces.http.security import LOCAL, Guard
+from roost.interfaces.http.security import LOCAL
 from roost.interfaces.mcp.app import McpApp, create_mcp_app
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ class Served:
         await self._mcp.close()
 
 
-async def serve(door: Door, settings: Settings, *, unix_path: str) -> Served:
-    """Serve a door until it is stopped. Raises Forbidden for an address that others reach, unless it is safe."""
+async def serve(
+    door: Door, settings: Settings, *, unix_path: str, around: Callable[[Any], Any] = lambda app: app
+) -> Served:
+    """Serve a door until it is stopped; `around` is put around the application. Raises Forbidden for an address that
+    others reach, unless it is safe."""
     refuse_exposure(settings)
     mcp = create_mcp_app(door, hosts=(*LOCAL, *settings.hosts), origins=settings.origins)
     app = create_app(
@@ -58,8 +62,8 @@ async def serve(door: Door, settings: Settings, *, unix_path: str) -> Served:
     tcp, local = _tcp(settings), _unix(unix_path)
     app.port = tcp.getsockname()[1]
     servers: list[uvicorn.Server] = [
-        _Quiet(_config(app, settings, settings.streams_max)),
-        _Quiet(_config(app, None, settings.streams_max)),
+        _Quiet(_config(around(app), settings, settings.streams_max)),
+        _Quiet(_config(around(app), None, settings.streams_max)),
     ]
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(servers[0].serve([tcp])), loop.create_task(servers[1].serve([local]))]
@@ -96,7 +100,7 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def _config(app: Guard, tls: Settings | None, streams_max: int) -> uvicorn.Config:
+def _config(app: Any, tls: Settings | None, streams_max: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=protocol(streams_max + REQUESTS_MAX),
