@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from roost.deliveries.service import Deliveries
     from roost.duties.service import Duties
     from roost.history.service import History
+    from roost.launches.service import Launches
     from roost.leases.service import Leases
     from roost.messages.service import Messages
     from roost.operations.service import Operations
@@ -98,6 +99,12 @@ class Hub(Generic[M]):
         from roost.tokens.service import Tokens
 
         return Tokens(self._caller)
+
+    @property
+    def launches(self) -> Launches[M]:
+        from roost.launches.service import Launches
+
+        return Launches(self._caller)
 
     @property
     def duties(self) -> Duties[M]:

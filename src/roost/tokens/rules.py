@@ -49,6 +49,7 @@ _NEEDED: dict[str, dict[str, str]] = {
         "read": "thread",
         "none": "join person arrive become reclaim take settle wake watch",
     },
+    "launches": {"none": "begin admit tidy"},
     "duties": {"none": "tick"},
 }
 """Verbs that need more than reading, by service; queries, waits for a stage and streams of the log need `read`."""

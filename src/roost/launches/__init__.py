@@ -1,0 +1,1 @@
+"""Launches: clients that Roost started itself, and the keys by which their hooks come in over HTTP."""
