@@ -1,4 +1,4 @@
-"""Print one line per target of PROMISES that this version has: `python -m bench [S2 S3 ...]`."""
+"""Print one line per promised speed: `python -m bench [S2 S3 ...]`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from bench.growth import s10
 from bench.measure import ROUNDS, Line
 from bench.processes import s11, s14
 from bench.pushing import s6, s7, s8
+from bench.realclient import s13
 from bench.sends import s2, s3
 from bench.throughput import s1, s4, s5
 
 ALL: dict[str, Callable[[], list[Line]]] = {
     "S1": s1, "S2": s2, "S3": s3, "S4": s4, "S5": s5, "S6": s6, "S7": s7, "S8": s8, "S9": s9, "S10": s10,
-    "S11": s11, "S14": s14,
+    "S11": s11, "S13": s13, "S14": s14,
 }  # fmt: skip
 
 
