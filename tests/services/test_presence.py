@@ -70,6 +70,17 @@ def test_one_whose_process_is_gone_is_offline_since_its_last_sign(
     assert (activity.state, activity.since) == ("offline", beat_at)
 
 
+def test_when_its_end_was_found_changes_nothing_of_that(
+    builder: Run, person: Hub[Sync], project: Project, clock: ManualClock
+) -> None:
+    beat_at = person.sessions.clock().now
+    clock.advance(600)
+    builder.dies()
+    project.system().duties.tick()
+    (activity,) = person.sessions.activity("builder")
+    assert (activity.state, activity.since) == ("offline", beat_at)
+
+
 def test_who_was_never_here_is_offline_since_nothing(person: Hub[Sync]) -> None:
     person.agents.add("later")
     (activity,) = person.sessions.activity("later")

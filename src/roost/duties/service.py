@@ -22,7 +22,7 @@ from roost.leases.service import Leases
 from roost.messages.model import Message
 from roost.operations.service import Operations
 from roost.sessions.model import SYSTEM, Session
-from roost.sessions.rules import GENERATED_RETIRES_AFTER_MS
+from roost.sessions.rules import GENERATED_RETIRES_AFTER_MS, GONE, SILENT
 from roost.turns.ending import end_session
 from roost.verbs import M, Service, Sync, query, verb
 
@@ -137,8 +137,8 @@ class Duties(Service[M]):
 
     def _cause(self, session: Session) -> str:
         if session.process is not None and self.tx.host.alive(session.process) is False:
-            return "its process is gone"
-        return f"no sign of life for {(self.tx.now - session.beat_at) / 1000:.0f} s"
+            return GONE
+        return f"{SILENT} for {(self.tx.now - session.beat_at) / 1000:.0f} s"
 
     def _overdue(self, row: _Due) -> Overdue | None:
         if row.wall is None and row.at is None:

@@ -13,6 +13,8 @@ _STATE_OF: dict[Mark, State] = {"producing": "busy", "tool": "busy", "waiting": 
 STALLED_AFTER_SECONDS = 300.0
 """A working agent that gives no sign for so long is shown as stalled: model calls of several minutes are ordinary."""
 GENERATED_RETIRES_AFTER_MS = 24 * 3_600_000
+GONE, SILENT = "its process is gone", "no sign of life"
+"""How the reasons begin for which Roost ends a session that did not end itself."""
 
 
 def lives(session: Session, seen: bool | None, now: int) -> bool:
@@ -52,6 +54,15 @@ def with_beat(session: Session, beat: Beat | None, now: int) -> tuple[Session, f
         return session, beat.age_seconds
     since = now - round(beat.age_seconds * 1000)
     return msgspec.structs.replace(session, state=state, mark=beat.mark, operation="", since=since), beat.age_seconds
+
+
+def offline_since(last: Session, beat: Beat | None, now: int) -> int:
+    """Return since when an agent is offline whose last session is over; where that died, since its last sign of life,
+    whenever it was found dead."""
+    if not last.end_reason.startswith((GONE, SILENT)):
+        return last.ended_at or 0
+    _, silent_seconds = with_beat(last, beat, now)
+    return now - round(silent_seconds * 1000)
 
 
 def is_working(state: State) -> bool:

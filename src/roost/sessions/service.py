@@ -153,7 +153,8 @@ class Sessions(Service[M]):
             return Activity(agent=agent.name, state="retired")
         if session is None:
             last = self.tx.one(Session, "sessions.last_of", agent=agent.id)
-            return Activity(agent=agent.name, state="offline", since=(last.ended_at or 0) if last else 0)
+            since = rules.offline_since(last, self.tx.host.beat(last.bell), self.tx.now) if last is not None else 0
+            return Activity(agent=agent.name, state="offline", since=since)
         session, silent = rules.with_beat(session, self.tx.host.beat(session.bell), self.tx.now)
         state = rules.shown_state(session, self.lives(session), silent)
         return Activity(

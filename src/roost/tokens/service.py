@@ -14,6 +14,7 @@ from roost.agents.model import Agent
 from roost.agents.service import Agents
 from roost.errors import Forbidden, LimitReached, NotFound
 from roost.sessions.model import Session
+from roost.sessions.rules import GONE
 from roost.sessions.service import Sessions
 from roost.tokens import rules
 from roost.tokens.model import Entry, NewToken, Scope, Token
@@ -152,7 +153,7 @@ class Tokens(Service[M]):
                 sessions.note(live, "idle", operation="", mark="")
             return live
         if live is not None:
-            end_session(Service[Sync](self._caller), live, "its process is gone")
+            end_session(Service[Sync](self._caller), live, GONE)
         agent = Agents[Sync](self._caller).get(found.agent)
         client = "terminal" if found.kind == "human" else CLIENT
         return sessions.begin(agent, client=client, client_session=found.id, process=None, state="idle")

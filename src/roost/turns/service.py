@@ -9,6 +9,7 @@ from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
 from roost.errors import AgentAlive, Forbidden
 from roost.sessions.model import Me, Process, Session
+from roost.sessions.rules import GONE
 from roost.sessions.service import Sessions
 from roost.turns import mail, rules
 from roost.turns.ending import end_session
@@ -138,7 +139,7 @@ class Turns(Joining[M], Letters[M]):
 
     def _end_other(self, agent: Agent, session: Session, *, alive: bool, takeover: bool) -> None:
         if not alive:
-            end_session(_inner(self), session, "its process is gone")
+            end_session(_inner(self), session, GONE)
         elif takeover:
             end_session(_inner(self), session, "taken over")
         else:
