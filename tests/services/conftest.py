@@ -1,7 +1,12 @@
-"""What the tests of services share: a project in a scratch folder, a clock that a test moves, and hubs by name."""
+"""What the tests of services share: a project in a scratch folder, a clock that a test moves, and hubs by name.
+
+Modules that speak through hubs alone are the hub's conformance suite: they run on the file and by every door of a
+daemon; see `conformance`.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,11 +16,36 @@ from roost.clock import ManualClock
 from roost.connect import Project, connect
 from roost.hub import Hub
 from roost.verbs import Sync
+from tests.services import conformance
+from tests.services.backends import reached
+from tests.services.served import Thread
 
 from .played import Played
 
 Play = Callable[..., Played]
 HubOf = Callable[[str], Hub[Sync]]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        backends = conformance.backends_of(metafunc.module.__name__, metafunc.function.__name__)
+        metafunc.parametrize("backend", backends)
+
+
+@pytest.fixture(scope="session")
+def thread() -> Iterator[Callable[[], Thread]]:
+    """Return what gives the thread of the daemons, which starts when a test first asks."""
+    started: list[Thread] = []
+    with tempfile.TemporaryDirectory(prefix="roost-") as folder:  # short: the path of a socket has 107 bytes
+
+        def ask() -> Thread:
+            if not started:
+                started.append(Thread(Path(folder)))
+            return started[0]
+
+        yield ask
+        for one in started:
+            one.close()
 
 
 @pytest.fixture
@@ -24,12 +54,21 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def project(tmp_path: Path, clock: ManualClock) -> Iterator[Project]:
+def settings() -> str:
+    """What `roost.toml` says."""
+    return ""
+
+
+@pytest.fixture
+def project(
+    backend: str, thread: Callable[[], Thread], tmp_path: Path, clock: ManualClock, settings: str
+) -> Iterator[Project]:
     folder = tmp_path / ".roost"
     folder.mkdir(mode=0o700)
-    opened = connect(folder, clock=clock)
-    yield opened
-    opened.store.close()
+    if settings:
+        (folder / "roost.toml").write_text(settings)
+    with reached(backend, thread, lambda: connect(folder, clock=clock)) as opened:
+        yield opened
 
 
 @pytest.fixture

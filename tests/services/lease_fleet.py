@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,21 +37,41 @@ class FakeHost:
         return None
 
 
-class Fleet:
-    """One project; `fleet.builder` and so on are hubs of agents that joined it."""
+Open = Callable[[], Project]
 
-    def __init__(self, folder: Path | None) -> None:
+
+@contextmanager
+def opened(open_project: Open) -> Iterator[Project]:
+    """Open a project by its file."""
+    project = open_project()
+    yield project
+    project.close()
+
+
+class Fleet:
+    """One project; `fleet.builder` and so on are hubs of agents that joined it. `reach` opens the way to it."""
+
+    def __init__(self, folder: Path | None, reach: Callable[[Open], AbstractContextManager[Project]] = opened) -> None:
         self.clock = ManualClock()
         self.host = FakeHost()
-        path = folder / "store.db" if folder else None
-        gate = folder / "gate" if folder else None
-        self.store = SqliteStore(path, host=self.host, clock=self.clock, gate=gate)
-        self.project = Project(None, self.store, Silent())
+        self._folder = folder
+        self._way = ExitStack()
+        self.project = self._way.enter_context(reach(self.open))
+        self.store = self.project.store
         self._hubs: dict[str, Hub[Sync]] = {}
         self._pids: dict[str, int] = {}
         self._fresh_pids = itertools.count(1000)
         self.sessions: dict[str, str] = {}
         self.bells: dict[str, str] = {}
+
+    def open(self) -> Project:
+        """Open the project once more."""
+        path = self._folder / "store.db" if self._folder else None
+        gate = self._folder / "gate" if self._folder else None
+        return Project(None, SqliteStore(path, host=self.host, clock=self.clock, gate=gate), Silent())
+
+    def close(self) -> None:
+        self._way.close()
 
     def join(self, name: str, *, host: str = "here", worktree: str = "", kind: str = "agent") -> Hub[Sync]:
         """Begin a session of an agent, in a process of its own."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,16 @@ from roost.hub import Hub
 from roost.leases import rules
 from roost.leases.model import TOKEN_BITS
 from roost.verbs import Async, InThread
+from tests.services.backends import reached
 from tests.services.lease_fleet import Fleet
+from tests.services.served import Thread
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path)
+def fleet(tmp_path: Path, backend: str, thread: Callable[[], Thread]) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, partial(reached, backend, thread))
     yield fleet
-    fleet.store.close()
+    fleet.close()
 
 
 # --- holding ----------------------------------------------------------------------------------------------------------

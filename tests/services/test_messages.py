@@ -131,17 +131,14 @@ def test_an_alias_reaches_its_agent_and_an_old_name_forwards(hub: HubOf) -> None
     assert len(texts(hub("builder"))) == 4
 
 
-def test_an_inbox_that_is_full_refuses_and_drops_nothing(project: Project) -> None:
-    assert project.place is not None
-    (project.place.path / "roost.toml").write_text("[limits]\ninbox_messages_max = 2\n")
-    small = connect(project.place.path)
-    planner = small.joined("planner")
-    small.joined("builder")
+@pytest.mark.parametrize("settings", ["[limits]\ninbox_messages_max = 2\n"])
+def test_an_inbox_that_is_full_refuses_and_drops_nothing(hub: HubOf) -> None:
+    hub("builder")
+    planner = hub("planner")
     planner.messages.send(to="builder", text="1"), planner.messages.send(to="builder", text="2")
     with pytest.raises(InboxFull, match="builder has 2 messages"):
         planner.messages.send(to="builder", text="3")
     assert planner.messages.last_number() == 2
-    small.close()
 
 
 # --- prerequisites and times ------------------------------------------------------------------------------------------

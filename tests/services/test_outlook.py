@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
+import pytest
 
-from roost.config import Features
 from roost.connect import Project
 from roost.hub import Hub
 from roost.verbs import Sync
@@ -34,9 +33,9 @@ def test_who_was_woken_too_often_is_said_not_to_be_woken(hub: HubOf, project: Pr
     assert told(hub("planner"), type="question") == (False, "it was woken 12 times within the hour")
 
 
-def test_where_waking_is_switched_off_it_is_said(hub: HubOf, project: Project) -> None:
+@pytest.mark.parametrize("settings", ["[features]\nwake_idle = false\n"])
+def test_where_waking_is_switched_off_it_is_said(hub: HubOf) -> None:
     hub("builder")
-    project.store.config = msgspec.structs.replace(project.store.config, features=Features(wake_idle=False))
     assert told(hub("planner"), type="question") == (False, "waking is switched off here")
 
 

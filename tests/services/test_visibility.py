@@ -28,19 +28,26 @@ ASKING: dict[str, Ask] = {
     "deliveries": lambda hub, ref: hub.deliveries.of(ref),
     "outlook": lambda hub, ref: hub.deliveries.outlook(ref),
     "cancel": lambda hub, ref: hub.deliveries.cancel(ref),
-    "redeliver": lambda hub, ref: hub.deliveries.redeliver(ref),
     "wait": lambda hub, ref: hub.deliveries.wait(ref, timeout=0),
 }
 
 
 @pytest.mark.parametrize("asking", ASKING)
 def test_another_pairs_message_answers_like_one_that_does_not_exist(hub: HubOf, asking: str) -> None:
+    answers_as_if_there_were_none(hub, ASKING[asking])
+
+
+def test_another_pairs_dead_letter_answers_so_too(hub: HubOf) -> None:
+    answers_as_if_there_were_none(hub, lambda third, ref: third.deliveries.redeliver(ref))
+
+
+def answers_as_if_there_were_none(hub: HubOf, ask: Ask) -> None:
     hub("builder"), hub("third")
     sent = hub("planner").messages.send(to="builder", text="between us", subject="secret")
     answers = []
     for ref in (sent.ref, sent.id, "m77"):
         with pytest.raises(UnknownMessage) as refused:
-            ASKING[asking](hub("third"), ref)
+            ask(hub("third"), ref)
         answers.append(str(refused.value).replace(ref, "REF"))
     assert len(set(answers)) == 1
     assert hub("builder").deliveries.of(sent.ref)[0].state == "pending"
