@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,7 @@ class Daemon:
     # --- closing ------------------------------------------------------------------------------------------------------
 
     async def _close(self, watching: list[asyncio.Task[None]]) -> None:
+        _end_in_time()
         places.untell(self.place)
         for server in self._servers:
             server.close()
@@ -204,6 +206,21 @@ def main(argv: list[str]) -> int:
     except RoostError as error:
         log.error("%s", error)
         return 1
+
+
+def _end_in_time() -> None:
+    """End this process in DRAIN_SECONDS_MAX, also when a thread of it waits for a gate that does not open.
+
+    Whoever is not answered then asks the next daemon, under the same request id.
+    """
+
+    def cut() -> None:
+        log.warning("ended with calls unanswered: their callers repeat them")
+        os._exit(1)
+
+    timer = threading.Timer(DRAIN_SECONDS_MAX * 0.95, cut)
+    timer.daemon = True
+    timer.start()
 
 
 def _loop_run(work: Any) -> int:
