@@ -99,6 +99,7 @@ NOT_OFFERED = {
     " sealed_state seals uncut vanished verify wrong_bodies",
     "leases": "acquire_all check claim edit in_worktree leave look queue release_edits revoke stand verify violated"
     " wait_all",
+    "launches": "admit begin tidy",
     "messages": "find follow index_more last_number listen log outbox peek reactions verified",
     "operations": "run",
     "sessions": "clock endpoints get is_active list of",

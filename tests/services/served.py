@@ -64,7 +64,7 @@ class Thread:
     @cached_property
     def tls(self) -> Settings:
         """A certificate for this machine, which signs itself."""
-        return _certified(self.folder)
+        return certified(self.folder)
 
     @cached_property
     def http_port(self) -> int:
@@ -135,7 +135,8 @@ async def _no_pipe(hello: Hello, connection: Connection) -> None:
     raise AssertionError("no other protocol is spoken here")
 
 
-def _certified(folder: Path) -> Settings:
+def certified(folder: Path) -> Settings:
+    """Return settings with a certificate of this machine, which signs itself, in a folder."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "roost")])
     now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOCAL))])

@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import roost
-from roost import workdir
+from roost import reach, workdir
+from roost.connect import connect
 from roost.errors import AgentAlive, NoProject, SessionEnded, UnknownAgent
+from tests.services.served import Served, Thread
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a project."""
-    workdir.create(tmp_path / workdir.NAME)
-    return tmp_path
+def folder(
+    tmp_path: Path, backend: str, thread: Callable[[], Thread], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A folder with a project, which a daemon serves or none."""
+    place = workdir.create(tmp_path / workdir.NAME)
+    if backend == "file":
+        yield tmp_path
+        return
+    served = Served(thread(), lambda: connect(place.path))
+    Path(place.at(reach.SOCKET)).write_text(served.socket)
+    monkeypatch.setenv(reach.SWITCH, "auto")
+    yield tmp_path
+    served.close()
 
 
 def test_a_hub_is_opened_as_someone_and_sends_in_that_name(folder: Path) -> None:
