@@ -24,16 +24,17 @@ log = logging.getLogger("roost.daemon")
 
 
 async def open_http(
-    door: DaemonDoor, settings: Settings, run: Run, folder: str, traces: Traces | None
+    door: DaemonDoor, settings: Settings, run: Run, folder: str, traces: Traces | None, kept_port: int
 ) -> tuple[Any, Run]:
-    """Serve HTTP if it is wanted and installed; return what stops it, and where it listens."""
+    """Serve HTTP if it is wanted and installed, at the port of before if it is free; return what stops it, and where
+    it listens."""
     if not settings.http or find_spec("uvicorn") is None or find_spec("roost.interfaces.http") is None:
         return None, run
     from roost.interfaces.http.serve import serve
 
     unix_path = os.path.join(folder, HTTP)
     around = traces.around if traces is not None else lambda app: app
-    served = await serve(door, settings, unix_path=unix_path, around=around)
+    served = await serve(door, settings, unix_path=unix_path, kept_port=kept_port, around=around)
     return served, msgspec.structs.replace(run, http_socket=unix_path, host=settings.host, port=served.port)
 
 

@@ -15,8 +15,9 @@ import msgspec
 
 from roost.errors import Conflict, UnsafeFolder
 from roost.reach import SOCKET
+from roost.runtimes.host import LocalHost
 
-LOCK, RUN = "daemon.lock", "run.json"
+LOCK, RUN, PORT = "daemon.lock", "run.json", "port"
 NATIVE, HTTP = "native.sock", "http.sock"
 PATH_BYTES_MAX = 107
 """sun_path holds 108 bytes with its end (unix(7))."""
@@ -83,15 +84,30 @@ def sockets(place: str) -> str:
 
 def tell(place: str, run: Run) -> None:
     """Write down where the daemon listens; `.roost/socket` comes last, and says that it answers."""
+    if run.port:
+        process = LocalHost().process(run.pid)
+        _tell_port(place, run.port, *((process.pid, process.started) if process is not None else ()))
     _write(os.path.join(place, RUN), msgspec.json.encode(run))
     _write(os.path.join(place, SOCKET), run.socket.encode() + b"\n")
 
 
 def untell(place: str) -> None:
-    """Take away what says where the daemon listens."""
+    """Take away what says where the daemon listens; its port is kept for the next one."""
     for name in (SOCKET, RUN):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(place, name))
+    if port := kept_port(place):
+        _tell_port(place, port)
+
+
+def kept_port(place: str) -> int:
+    """Return the port at which a daemon of this project served last, or 0: what clients were told of it stays true."""
+    try:
+        with open(os.path.join(place, PORT), encoding="ascii") as file:
+            port = int(file.readline().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return port if 0 < port < 65_536 else 0
 
 
 def told(place: str) -> Run | None:
@@ -114,6 +130,11 @@ def refuse_running(place: str) -> None:
     if not lock.take():
         raise Conflict("a daemon runs for this project", hint="stop it first: `roost down`")
     lock.release()
+
+
+def _tell_port(place: str, *numbers: int) -> None:
+    """Write the port and, while it is served, the process and its start: the launcher reads them (see 018)."""
+    _write(os.path.join(place, PORT), " ".join(map(str, numbers)).encode() + b"\n")
 
 
 def _refuse_foreign(folder: str) -> None:

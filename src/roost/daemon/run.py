@@ -120,7 +120,8 @@ class Daemon:
 
         config = self.core.project.store.config.daemon
         try:
-            self._http, run = await open_http(self.door, config, run, folder, self.core.traces)
+            kept = places.kept_port(self.place)
+            self._http, run = await open_http(self.door, config, run, folder, self.core.traces, kept)
             server, run = await open_tls(self.doors, config, run)
             if server is not None:
                 self._servers.append(server)

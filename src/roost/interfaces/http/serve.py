@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from roost.config import Daemon
 from roost.errors import Forbidden, InvalidInput, Unavailable
 from roost.interfaces.http.app import create_app
 from roost.interfaces.http.protocol import BoundedSocket, protocol
@@ -26,6 +27,7 @@ BACKLOG = 2_048
 KEEP_ALIVE_SECONDS = 30
 STOP_SECONDS_MAX = 2
 FRAME_BYTES_MAX = 64 * 1024
+PORT_OF_ALL = Daemon().port
 REQUESTS_MAX = 1_000
 """Connections beside the streams; further ones are hung up on."""
 
@@ -50,16 +52,21 @@ class Served:
 
 
 async def serve(
-    door: Door, settings: Settings, *, unix_path: str, around: Callable[[Any], Any] = lambda app: app
+    door: Door,
+    settings: Settings,
+    *,
+    unix_path: str,
+    kept_port: int = 0,
+    around: Callable[[Any], Any] = lambda app: app,
 ) -> Served:
-    """Serve a door until it is stopped; `around` is put around the application. Raises Forbidden for an address that
-    others reach, unless it is safe."""
+    """Serve a door until it is stopped; `around` is put around the application, `kept_port` is where the project was
+    served before, or 0. Raises Forbidden for an address that others reach, unless it is safe."""
     refuse_exposure(settings)
     mcp = create_mcp_app(door, hosts=(*LOCAL, *settings.hosts), origins=settings.origins)
     app = create_app(
         door, hosts=settings.hosts, origins=settings.origins, connections_max=settings.streams_max, mcp=mcp
     )
-    tcp, local = _tcp(settings), _unix(unix_path)
+    tcp, local = _tcp(settings, kept_port), _unix(unix_path)
     app.port = tcp.getsockname()[1]
     servers: list[uvicorn.Server] = [
         _Quiet(_config(around(app), settings, settings.streams_max)),
@@ -124,10 +131,19 @@ def _config(app: Any, tls: Settings | None, streams_max: int) -> uvicorn.Config:
     )
 
 
-def _tcp(settings: Settings) -> socket.socket:
-    """Return a socket at the configured port, or at a free one where that is taken."""
+def ports(wanted: int, kept: int) -> tuple[int, ...]:
+    """Return which ports to try: one that somebody chose, then that of before, then any that is free.
+
+    The port that nobody chose is every project's, so there that of before comes first.
+    """
+    order = (kept, wanted) if wanted in (0, PORT_OF_ALL) else (wanted, kept)
+    return (*(port for port in order if port), 0)
+
+
+def _tcp(settings: Settings, kept: int) -> socket.socket:
+    """Return a socket at the first port that is not taken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    for port in (settings.port, 0):
+    for port in ports(settings.port, kept):
         end = socket.socket(family, socket.SOCK_STREAM)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
