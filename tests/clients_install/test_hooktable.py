@@ -43,6 +43,18 @@ def test_edits_and_shell_commands_are_seen_before_they_run() -> None:
     assert [set(matcher.split("|")) for matcher in matchers] == [set(events.EDIT_TOOLS), {"Bash"}]
 
 
+def test_a_launched_client_tells_of_mail_by_http_and_of_what_must_be_checked_by_command() -> None:
+    told = hooktable.http_groups("http://127.0.0.1:8787/v1/hooks/claude", "rsl_key")
+    every = hooktable.groups()
+    assert set(every) - set(told) == {"SessionStart", "PreToolUse", "SessionEnd"}
+    for event, (group,) in told.items():
+        (handler,) = group["hooks"]
+        assert handler["type"] == "http" and handler["headers"] == {"Authorization": "Bearer rsl_key"}
+        assert (group.get("matcher"), handler["timeout"]) == (every[event][0].get("matcher"), 5)
+        assert every[event][0]["hooks"][0]["command"] == hooktable.HTTP_COMMAND
+    assert set(hooktable.http_groups("u", "k", batch=False)) ^ set(told) == {"PostToolBatch", "PostToolUse"}
+
+
 def test_single_tool_calls_take_the_place_of_batches_only_in_old_clients() -> None:
     assert handlers("PostToolBatch") and not handlers("PostToolUse")
     assert handlers("PostToolUse", batch=False) and not handlers("PostToolBatch", batch=False)

@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from roost import workdir
 from roost.clients import launcher
+from roost.runtimes.host import LocalHost
 
 TRACER = Path(__file__).with_name("tracer.py")
 # Says what it was called with, where, and ends with a status of its own.
@@ -36,8 +38,10 @@ class Hook:
         self.path.write_bytes(launcher.render(self.python, self.program))
         self.path.chmod(launcher.MODE)
 
-    def run(self, start: Path, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-        command = [shell(), str(self.path), "claude", "wait"]
+    def run(
+        self, start: Path, environ: Mapping[str, str] | None = None, word: str = "wait"
+    ) -> subprocess.CompletedProcess[bytes]:
+        command = [shell(), str(self.path), "claude", word]
         return subprocess.run(command, cwd=start, env=dict(environ or {}), capture_output=True, check=False)
 
     def found(self, start: Path, environ: Mapping[str, str] | None = None) -> Path | None:
@@ -237,6 +241,86 @@ def test_another_users_workdir_is_passed_over(tmp_path: Path, hook: Hook) -> Non
         assert hook.found(start) is None
     else:
         assert hook.found(Path("/"), {"CLAUDE_PROJECT_DIR": "/"}) is None
+
+
+PORT, CLIENT = 8787, 4711
+
+
+@pytest.fixture
+def daemon() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that stands for a daemon."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+def told_of(daemon: subprocess.Popen[bytes], start: Path, *, port: int = PORT, late: int = 0) -> None:
+    process = LocalHost().process(daemon.pid)
+    assert process is not None
+    place = workdir.find(start, {})
+    assert place is not None
+    (place / "port").write_text(f"{port} {process.pid} {process.started + late}\n")
+
+
+def steps_aside(hook: Hook, start: Path, word: str = "http", **environ: str) -> bool:
+    launched = {"ROOST_HOOKS": f"http:{CLIENT}:{PORT}", "CLAUDE_PID": str(CLIENT)}
+    ended = hook.run(start, launched | environ, word)
+    assert ended.stderr == b""
+    return not ended.stdout and ended.returncode == 0
+
+
+@pytest.mark.parametrize("layout", [plain, linked])
+def test_it_steps_aside_for_what_a_launched_client_tells_a_living_daemon(
+    tmp_path: Path, hook: Hook, daemon: subprocess.Popen[bytes], layout: Layout
+) -> None:
+    start = layout(tmp_path / "a")
+    assert not steps_aside(hook, start)
+    told_of(daemon, start)
+    assert steps_aside(hook, start)
+    assert not steps_aside(hook, start, "wait")
+
+
+def test_it_never_steps_aside_for_another_client_nor_another_port(
+    tmp_path: Path, hook: Hook, daemon: subprocess.Popen[bytes]
+) -> None:
+    start = plain(tmp_path / "a")
+    told_of(daemon, start)
+    for environ in ({"CLAUDE_PID": "4712"}, {"CLAUDE_PID": ""}, {"ROOST_HOOKS": ""}, {"ROOST_HOOKS": "http::8787"}):
+        assert not steps_aside(hook, start, **environ)
+    told_of(daemon, start, port=PORT + 1)
+    assert not steps_aside(hook, start)
+
+
+def test_it_never_steps_aside_for_a_daemon_that_is_gone(
+    tmp_path: Path, hook: Hook, daemon: subprocess.Popen[bytes]
+) -> None:
+    start = plain(tmp_path / "a")
+    told_of(daemon, start, late=1)
+    assert not steps_aside(hook, start), "its pid is another's now"
+    told_of(daemon, start)
+    daemon.kill()
+    wait_until(lambda: is_zombie(daemon.pid))
+    assert not steps_aside(hook, start), "it ended, and nobody looked yet"
+    daemon.wait()
+    assert not steps_aside(hook, start)
+
+
+@pytest.mark.parametrize("text", ["", "8787\n", "8787 x y\n", "8787 1 1", "8787 1 * x\n"])
+def test_nonsense_about_a_daemon_is_no_daemon(tmp_path: Path, hook: Hook, text: str) -> None:
+    start = plain(tmp_path / "a")
+    (tmp_path / "a" / ".roost" / "port").write_text(text)
+    assert not steps_aside(hook, start)
+
+
+def is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def started(hook: Hook, start: Path) -> list[str]:

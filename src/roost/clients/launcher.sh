@@ -7,10 +7,20 @@ program=@PROGRAM@
 newline='
 '
 
-hand_over() { # FOLDER ARGUMENTS...
+hand_over() { # FOLDER CLIENT [WORD]
+    [ "${3-}" != http ] || ! is_served "$1" || exit 0
     cd -- "$here" 2>/dev/null || :
     trap 'exit 0' EXIT # an interpreter that cannot be started is no fault of the agent
     exec "$python" -I -S "$program" "$@"
+}
+
+is_served() { # FOLDER: a client that `roost run` made of this very process has a daemon that hears of this event by HTTP
+    [ -n "${ROOST_HOOKS-}" ] || return 1
+    { read -r port pid started <"$1/port"; } 2>/dev/null || return 1
+    [ -n "$started" ] && [ "$ROOST_HOOKS" = "http:${CLAUDE_PID-}:$port" ] || return 1
+    { read -r facts <"/proc/$pid/stat"; } 2>/dev/null || return 1
+    set -- ${facts##*) } # from the third field of proc(5) on: its state, and as the 20th its start
+    [ "$1" != Z ] && [ "${20}" = "$started" ]
 }
 
 is_ours() { # FOLDER
