@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
-import httpx
 import msgspec
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as ws
@@ -105,7 +104,7 @@ def by_http(stage: Stage, who: Credential, method: str, path: str, body: Any = N
     headers = {**who.header, **({"Content-Type": "application/json"} if body is not None else {})}
     content = json.dumps(body) if body is not None else None
     url = f"http://{LOCAL}:{stage.port}{path}"
-    answer = httpx.request(method, url, headers=headers, content=content, timeout=GUARD_SECONDS)
+    answer = stage.http.request(method, url, headers=headers, content=content)
     return "done" if answer.is_success else said(answer.json()["code"], answer.json()["message"])
 
 
@@ -135,7 +134,7 @@ def by_events(stage: Stage, who: Credential, since: str) -> tuple[str, Any]:
     """Open the event stream; return the word for its refusal, or its first event."""
     url = f"http://{LOCAL}:{stage.port}/v1/events/stream"
     asked = {"since": since, "kinds": "message.sent"}
-    with httpx.stream("GET", url, params=asked, headers=who.header, timeout=GUARD_SECONDS) as answer:
+    with stage.http.stream("GET", url, params=asked, headers=who.header) as answer:
         if not answer.is_success:
             told = json.loads(answer.read())
             return said(told["code"], told["message"]), None
@@ -159,7 +158,8 @@ def word_of(answer: Any) -> str:
     if "error" in answer:
         return said(answer["error"]["data"]["code"], answer["error"]["data"]["message"])
     if answer["result"].get("isError"):
-        told = json.loads(answer["result"]["content"][0]["text"])
+        text = answer["result"]["content"][0]["text"]
+        told = json.loads(text[text.index("{") :])
         return said(told["code"], told["message"])
     return "done"
 
@@ -172,7 +172,7 @@ def by_mcp(stage: Stage, who: Credential, name: str, params: dict[str, Any]) -> 
         "MCP-Protocol-Version": VERSION,
     }
     url = f"http://{LOCAL}:{stage.port}/mcp"
-    answer = httpx.post(url, headers=headers, content=json.dumps(asked(name, params)), timeout=GUARD_SECONDS)
+    answer = stage.http.post(url, headers=headers, content=json.dumps(asked(name, params)))
     return word_of(answer.json()) if answer.is_success else said(answer.json()["code"], answer.json()["message"])
 
 

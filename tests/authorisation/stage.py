@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -62,6 +63,7 @@ class Stage:
         self._thread = threading.Thread(target=self.loop.run_forever, name="stage", daemon=True)
         self._thread.start()
         self.run(self._begin())
+        self.http = httpx.Client(timeout=GUARD_SECONDS)
 
     def joined(self, name: str, *, kind: Kind = "agent") -> Hub[Sync]:
         """Return the hub of somebody with a live session, whose key is known here."""
@@ -94,6 +96,7 @@ class Stage:
 
     def close(self) -> None:
         """Stop the daemon and its thread."""
+        self.http.close()
         self.run(self._end())
         self.run(self.loop.shutdown_default_executor())
         self.loop.call_soon_threadsafe(self.loop.stop)
