@@ -127,7 +127,7 @@ async def push(plan: dict[str, Any]) -> list[float]:
         await live.recv()
         for _ in range(ROUNDS_OF_PUSH):
             began = time.perf_counter()
-            sending = asyncio.ensure_future(sender.messages.send(to="all", text=BODY))
+            sending = asyncio.ensure_future(sender.messages.send(to="caller-0", text=BODY))
             await live.recv()
             seconds.append(time.perf_counter() - began)
             await sending
@@ -157,7 +157,7 @@ async def idle(plan: dict[str, Any]) -> list[float]:
     for number in range(plan["idle"]):
         caller = AsyncRemote(reach.reviver(plan["place"]), reach.introducer(plan["place"], as_=f"idle-{number % 50}"))
         await caller.reopened()
-        streams.append(asyncio.ensure_future(_first(_hub(caller).messages.follow(after=1 << 40))))
+        streams.append(asyncio.ensure_future(_first(_hub(caller).messages.follow(agent=f"idle-{number % 50}"))))
     await asyncio.sleep(1.0)
     memory = Served.memory_of(plan["pid"])
     arrived = asyncio.Queue[None]()

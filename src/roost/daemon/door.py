@@ -13,6 +13,7 @@ from roost.agents.service import Agents
 from roost.daemon.core import hub_of
 from roost.daemon.entering import enter_by_token
 from roost.daemon.feed import Events
+from roost.daemon.news import channel_key
 from roost.errors import Forbidden, SlowReader, WhoAreYou
 from roost.history.service import History
 from roost.interfaces.door import Entrant, Filter, Told
@@ -129,7 +130,8 @@ class DoorSubscription:
             return Told(event=news.event, message=news.message if news.is_open_to(me) else None)
 
         fits = _fitting(wanted, recipient)
-        self._source = Events(start, kinds=wanted.kinds, fits=fits, shown=shown)
+        one = recipient or channel_key(wanted.channel.removeprefix("#"))
+        self._source = Events(start, kinds=wanted.kinds, keys=(one,) if one else (), fits=fits, shown=shown)
         self._place = core.feed.open(self._source, self._news.set)
         self._cursor = start
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from roost.daemon.news import News, news_of
+from roost.daemon.news import News, channel_key, news_of
 from roost.history.model import Event
 from roost.history.rules import START, cursor
 from roost.history.service import History
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 QUEUE_MAX = 1_000
 QUEUE_BYTES_MAX = 4 * 1024 * 1024
 """What waits for one reader, by its texts; beyond either the reader goes back to reading the store."""
+EVERYTHING = ("",)
+NOBODY: frozenset[Any] = frozenset()
 PAGE = 200
 CHUNK = 500
 
@@ -36,14 +38,19 @@ Reads = Callable[[], AbstractContextManager["SqliteTx"]]
 
 
 class Source(Protocol):
-    """What one reader wants, and how far it has read."""
+    """What one reader wants, and how far it has read.
+
+    It is told of events that have one of its `keys` (see `News.keys`), of every event if it names none.
+    """
+
+    keys: tuple[str, ...]
 
     def page(self, tx: SqliteTx) -> tuple[list[Any], bool]:
         """Read on from the store: items, and whether the end is reached."""
         ...
 
     def take(self, news: News) -> Any:
-        """Return what this reader gets of an event, or None; it has passed the event either way."""
+        """Return what this reader gets of an event, or None; it has passed the event either way, and all before it."""
         ...
 
 
@@ -110,6 +117,7 @@ class Feed:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._live: set[Place] = set()
+        self._by_key: dict[str, set[Place]] = {}
         self._seq = 0
         self.told = 0
 
@@ -122,7 +130,13 @@ class Feed:
 
     def leave(self, place: Place) -> None:
         """Tell a reader nothing more."""
+        if place not in self._live:
+            return
         self._live.discard(place)
+        for key in place.source.keys or EVERYTHING:
+            self._by_key[key].discard(place)
+            if not self._by_key[key]:
+                del self._by_key[key]
 
     def catch_up(self, place: Place) -> tuple[list[Any], bool]:
         """Read a page for a reader that is behind; one that reaches the end is told from now on."""
@@ -134,6 +148,8 @@ class Feed:
                 if not self._live:
                     self._seq = tx.seq
                 self._live.add(place)
+                for key in place.source.keys or EVERYTHING:
+                    self._by_key.setdefault(key, set()).add(place)
         return items, at_end
 
     def advance(self) -> None:
@@ -157,8 +173,15 @@ class Feed:
                 self._seq = found[-1].seq if len(found) == CHUNK else tx.seq
             for news in told:
                 self.told += 1
-                for place in tuple(self._live):
+                for place in self._interested(news):
                     place.tell(news)
+
+    def _interested(self, news: News) -> set[Place]:
+        """Return who wants to be told, each once: thousands of idle readers cost a busy one nothing."""
+        found: set[Place] = set()
+        for key in (*EVERYTHING, *news.keys()):
+            found |= self._by_key.get(key, NOBODY)
+        return found
 
 
 class Events:
@@ -173,6 +196,7 @@ class Events:
         actor_id: str = "",
         object: str = "",
         object_id: str = "",
+        keys: tuple[str, ...] = (),
         fits: Callable[[News], bool] = lambda news: True,
         shown: Callable[[News], Any] = lambda news: news,
     ) -> None:
@@ -183,6 +207,8 @@ class Events:
         self._fits = fits
         self._shown = shown
         self._seq = 0
+        one = object_id or actor_id
+        self.keys = keys or ((one,) if one else self._kinds)
 
     def page(self, tx: SqliteTx) -> tuple[list[Any], bool]:
         page = History[Sync](InTx(tx)).since(
@@ -216,6 +242,7 @@ class Conversation:
         self._channel = channel
         self._agent, self._agent_id = agent, agent_id
         self._shown = shown
+        self.keys: tuple[str, ...] = (channel_key(channel) if channel else agent_id or "message.sent",)
 
     def page(self, tx: SqliteTx) -> tuple[list[Any], bool]:
         from roost.messages.service import Messages

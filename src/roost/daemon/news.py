@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from roost.history.model import Event
 from roost.messages.model import Message
@@ -22,6 +23,15 @@ class News:
         self.packed_event: bytes | None = None
         self.packed_message: bytes | None = None
 
+    def keys(self) -> set[str]:
+        """Return what an event is found by: its kind and families, its actor and object, whom it is for, its
+        channel."""
+        found = {*families(self.event.kind), self.event.actor, self.event.object, *self.to}
+        if self.message is not None:
+            found |= {self.message.sender, channel_key(self.message.channel)}
+        found.discard("")
+        return found
+
     def is_of(self, kinds: Sequence[str]) -> bool:
         """Say whether the event is of one of these kinds or families."""
         kind = self.event.kind
@@ -35,6 +45,18 @@ class News:
         return (
             bool(message.channel) or me.agent == message.sender or me.agent in self.to or me.kind in ("human", "system")
         )
+
+
+@lru_cache(maxsize=1_000)
+def families(kind: str) -> tuple[str, ...]:
+    """Return a kind and what it belongs to: `lease.expired` and `lease`."""
+    parts = kind.split(".")
+    return tuple(".".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def channel_key(name: str) -> str:
+    """Return what the events of a channel are found by, '' for no channel."""
+    return f"#{name}" if name else ""
 
 
 def news_of(tx: Tx, event: Event) -> News:
