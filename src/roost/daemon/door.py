@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ from roost.daemon.core import hub_of
 from roost.daemon.entering import enter_by_token
 from roost.daemon.feed import Events
 from roost.daemon.news import channel_key
-from roost.errors import Forbidden, SlowReader, WhoAreYou
+from roost.errors import Forbidden, SlowReader, Unavailable, WhoAreYou
 from roost.history.service import History
 from roost.interfaces.door import Entrant, Filter, Told
 from roost.interfaces.wire.table import Op
+from roost.launches.service import Launches
 from roost.sessions.service import Sessions
 from roost.tokens.rules import scope_of
 from roost.tokens.service import HINT, Tokens
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from roost.daemon.core import Core
     from roost.daemon.news import News
     from roost.hub import Hub
+    from roost.launches.model import Launch
 
 KNOWN_SECONDS = 0.5
 """How long a token that was good is taken for good: half of the second within which a revoked one must be refused."""
@@ -42,8 +44,14 @@ BEAT_SECONDS = 30.0
 class DaemonDoor:
     """See `interfaces.door.Door`."""
 
-    def __init__(self, core: Core, facts: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        facts: Callable[[], dict[str, Any]],
+        hook: Callable[[Launch, bytes], Awaitable[str]] | None = None,
+    ) -> None:
         self._core = core
+        self._hook = hook
         self._facts = facts
         self._known: dict[str, tuple[float, Entrant]] = {}
         self._checked: dict[str, float] = {}
@@ -76,6 +84,19 @@ class DaemonDoor:
         if time.monotonic() - self._beaten.get(entrant.session, 0.0) > BEAT_SECONDS:
             self._beaten[entrant.session] = time.monotonic()
             await self._core.call(entrant.session, Sessions.beat, Sessions, ("idle",), {})
+
+    async def launched(self, key: str, *, address: str) -> Launch:
+        try:
+            found: Launch = self._core.read("", Launches.admit, Launches, (key,), {})
+        except WhoAreYou:
+            self._tell(address, address=address)
+            raise
+        return found
+
+    async def hook(self, launch: Launch, raw: bytes) -> str:
+        if self._hook is None:
+            raise Unavailable("no hooks are taken here", hint="see `roost doctor`")
+        return await self._hook(launch, raw)
 
     def hub(self, entrant: Entrant) -> Hub[Async]:
         def allow(service: type, verb: Any) -> None:

@@ -66,7 +66,7 @@ class Daemon:
         project, aside = connect(self.place), connect(self.place)
         self.core = Core(project, aside, loop)
         self.hooks = Hooks(self.core, connect(self.place), self.place)
-        self.door = DaemonDoor(self.core, self.facts)
+        self.door = DaemonDoor(self.core, self.facts, self.hooks.take_http)
         self._trace(project.store.config.daemon)
         self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=self.door.allow_by_wire)
         archives = project.store.config.retention.folder
@@ -190,6 +190,7 @@ class Daemon:
             "listeners": len(core.listeners),
             "waits": len(core.waits),
             "hooks": {f"{event} {outcome}": count for (event, outcome), count in self.hooks.outcomes.items()},
+            "hooks_by_http": self.hooks.by_http,
         }
 
 

@@ -12,6 +12,7 @@ from roost.messages.model import Message
 
 if TYPE_CHECKING:
     from roost.hub import Hub
+    from roost.launches.model import Launch
     from roost.verbs import Async
 
 Scope = Literal["send", "read", "lease", "admin"]
@@ -79,6 +80,14 @@ class Door(Protocol):
 
     async def still(self, entrant: Entrant) -> None:
         """Raise WhoAreYou once the entrant's token is revoked or expired; known within half a second."""
+        ...
+
+    async def launched(self, key: str, *, address: str) -> Launch:
+        """Return the client that Roost launched with a key. Raises WhoAreYou, also once its process is gone."""
+        ...
+
+    async def hook(self, launch: Launch, raw: bytes) -> str:
+        """Take an event of a launched client; return what it is told, as JSON, or ''. In time, and never failing."""
         ...
 
     def hub(self, entrant: Entrant) -> Hub[Async]:

@@ -80,7 +80,7 @@ def read(raw: bytes, environ: Mapping[str, str]) -> ClientEvent | Unreadable:
         return Unreadable(reason=f"{len(raw)} bytes on stdin, more than {STDIN_BYTES_MAX}")
     try:
         told = msgspec.json.decode(raw, type=Json)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Unreadable(reason=f"stdin is not a JSON object: {error}")
     name, session, cwd = (_text(told, field) for field in ("hook_event_name", "session_id", "cwd"))
     if not (name and session and cwd.startswith("/")):

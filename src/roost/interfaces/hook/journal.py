@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Literal
 
 import msgspec
 
 LOG_BYTES_MAX = 256 * 1024
+
+Way = Literal["process", "socket", "http"]
 
 
 def complain(place: str, error: BaseException, **facts: object) -> None:
@@ -16,9 +19,9 @@ def complain(place: str, error: BaseException, **facts: object) -> None:
     _append(f"{place}/hooks.log", msgspec.json.encode(line) + b"\n")
 
 
-def count(place: str, event: str, outcome: str, milliseconds: int) -> None:
-    """Count one turn of the full path: its event, outcome and duration."""
-    line = {"at": int(time.time() * 1000), "event": event, "outcome": outcome, "ms": milliseconds}
+def count(place: str, event: str, outcome: str, milliseconds: int, by: Way) -> None:
+    """Count one turn of the full path: its event, outcome and duration, and by which way it came to who took it."""
+    line = {"at": int(time.time() * 1000), "event": event, "outcome": outcome, "ms": milliseconds, "by": by}
     _append(f"{place}/turns.log", msgspec.json.encode(line) + b"\n")
 
 

@@ -69,7 +69,7 @@ class Turn:
                 os._exit(0)
 
     def _say(self, outcome: str, output: Output) -> int:
-        count(self.place, self.event.name, outcome, round((time.monotonic() - self.began) * 1000))
+        count(self.place, self.event.name, outcome, round((time.monotonic() - self.began) * 1000), "process")
         sys.stdout.write(output.stdout)
         sys.stderr.write(output.stderr)
         sys.stdout.flush()

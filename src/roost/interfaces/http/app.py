@@ -20,7 +20,7 @@ from roost.interfaces.http.docs import page
 from roost.interfaces.http.metrics import Meter
 from roost.interfaces.http.openapi import document
 from roost.interfaces.http.repomesh import COMPATIBLE
-from roost.interfaces.http.routes import Call, Route
+from roost.interfaces.http.routes import Call, HookCall, Route
 from roost.interfaces.http.security import Guard, TooLarge
 from roost.interfaces.http.sockets import Sockets
 from roost.interfaces.http.sse import Events
@@ -60,22 +60,12 @@ def create_app(
 
 def endpoint(door: Door, route: Route) -> Endpoint:
     """Return what serves one route: who is there, what is asked, the answer."""
-    body = msgspec.json.Decoder(route.body) if route.body is not None else None
+    read = _hooks(door, route) if route.takes == "hooks" else _calls(door, route)
 
     async def serve(request: Request) -> Response:
         number = answers.new_request_id()
         try:
-            entrant = await entered(door, request)
-            call = Call(
-                door=door,
-                entrant=entrant,
-                hub=door.hub(entrant),
-                path=request.path_params,
-                query=_query(route, request),
-                body=await _body(body, request) if body is not None else None,
-                key=_key(route, request),
-            )
-            result = await route.handler(call)
+            result = await route.handler(await read(request))
         except RoostError as raised:
             return answers.error(raised, number)
         except TooLarge:
@@ -91,6 +81,33 @@ def endpoint(door: Door, route: Route) -> Endpoint:
         return answers.answer(result, route.status, number, known=known, has_tag=route.method == "GET")
 
     return serve
+
+
+def _calls(door: Door, route: Route) -> Callable[[Request], Awaitable[Call]]:
+    body = msgspec.json.Decoder(route.body) if route.body is not None else None
+
+    async def read(request: Request) -> Call:
+        entrant = await entered(door, request)
+        return Call(
+            door=door,
+            entrant=entrant,
+            hub=door.hub(entrant),
+            path=request.path_params,
+            query=_query(route, request),
+            body=await _body(body, request) if body is not None else None,
+            key=_key(route, request),
+        )
+
+    return read
+
+
+def _hooks(door: Door, route: Route) -> Callable[[Request], Awaitable[HookCall]]:
+    async def read(request: Request) -> HookCall:
+        launch = await door.launched(token_of(request.headers), address=address_of(request))
+        _query(route, request)
+        return HookCall(door=door, launch=launch, raw=await request.body())
+
+    return read
 
 
 async def entered(door: Door, request: Any) -> Entrant:

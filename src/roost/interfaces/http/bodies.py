@@ -239,6 +239,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     notes: str | None = None
 
 
+class HookEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client gives its hooks; only these fields are always there."""
+
+    hook_event_name: str
+    session_id: str
+    cwd: str
+
+
 class MakeToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A token to make: for the caller, or for `name` if a person asks."""
 

@@ -10,7 +10,7 @@ import msgspec
 from roost.errors import InvalidInput, UnknownLease
 from roost.interfaces.door import Filter
 from roost.interfaces.http.cursors import OFFSET_MAX, after, before, cursor, paged
-from roost.interfaces.http.routes import Call, Page
+from roost.interfaces.http.routes import Call, HookCall, Page
 from roost.messages.model import Item, Message
 
 READ_AT_ONCE = 25
@@ -301,6 +301,13 @@ async def rotate_token(call: Call) -> Any:
 
 async def revoke_token(call: Call) -> Any:
     return await call.hub.tokens.revoke(call.path["id"])
+
+
+# --- hooks ------------------------------------------------------------------------------------------------------------
+
+
+async def hook(call: HookCall) -> Any:
+    return msgspec.Raw((await call.door.hook(call.launch, call.raw)).encode() or b"{}")
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from roost.interfaces.http.bodies import Nothing
 if TYPE_CHECKING:
     from roost.hub import Hub
     from roost.interfaces.door import Door, Entrant
+    from roost.launches.model import Launch
     from roost.verbs import Async
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -30,6 +31,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """The Idempotency-Key header."""
 
 
+class HookCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that a launched client tells of, as it wrote it."""
+
+    door: Door
+    launch: Launch
+    raw: bytes
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a list. `cursor` is where to go on while there is `more`."""
 
@@ -44,7 +53,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     method: Method
     path: str
     summary: str
-    handler: Callable[[Call], Awaitable[Any]]
+    handler: Callable[[Any], Awaitable[Any]]
     answer: Any
     query: type[msgspec.Struct] = Nothing
     body: type[msgspec.Struct] | None = None
@@ -52,6 +61,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     is_list: bool = False
     takes_key: bool = False
     tag: str = ""
+    takes: Literal["calls", "hooks"] = "calls"
+    """Whether a token calls a verb, or a launched client tells of an event: then the handler gets a HookCall."""
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_BYTES_MAX = 1_310_720
 """1.25 MiB: a body of 1 MiB, escaped a little."""
+HOOK_PATH = "/v1/hooks/"
+HOOK_BYTES_MAX = 16 * 1024 * 1024
+"""What a client tells its hooks of a batch of tools holds what they answered; it is read once its key was looked at."""
 HEADERS_MAX = 100
 HEADER_BYTES_MAX = 16 * 1024
 URL_BYTES_MAX = 4 * 1024
@@ -64,7 +67,7 @@ class Guard:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
-        await self._app(scope, _counted(receive), _safely(send))
+        await self._app(scope, _counted(receive, bytes_max(scope)), _safely(send))
 
     def _refused(self, scope: Scope) -> tuple[int, str, str, str] | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -81,8 +84,8 @@ class Guard:
                 return 415, "ENCODED_BODY", "compressed bodies are not taken", "send it plain"
             if name == b"content-type" and scope.get("method") in WRITES and not _is_json(value):
                 return 415, "NOT_JSON", "only JSON is taken", "send `Content-Type: application/json`"
-            if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_BYTES_MAX):
-                return 413, "BODY_TOO_LARGE", "the body is too large", f"at most {BODY_BYTES_MAX} bytes"
+            if name == b"content-length" and (not value.isdigit() or int(value[:20]) > bytes_max(scope)):
+                return 413, "BODY_TOO_LARGE", "the body is too large", f"at most {bytes_max(scope)} bytes"
         return None
 
     def _is_for_us(self, scope: Scope, named: list[bytes]) -> bool:
@@ -110,14 +113,19 @@ def _is_json(content_type: bytes) -> bool:
     return content_type.partition(b";")[0].strip().lower() == b"application/json"
 
 
-def _counted(receive: Receive) -> Receive:
+def bytes_max(scope: Scope) -> int:
+    """Return how many bytes a request's body may have."""
+    return HOOK_BYTES_MAX if scope["path"].startswith(HOOK_PATH) else BODY_BYTES_MAX
+
+
+def _counted(receive: Receive, most: int) -> Receive:
     taken = 0
 
     async def counted() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > BODY_BYTES_MAX:
+        if taken > most:
             raise TooLarge
         return message
 

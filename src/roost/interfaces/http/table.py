@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from roost.agents.model import Agent
 from roost.channels.model import Channel
 from roost.deliveries.model import Delivery, Receipt
@@ -110,4 +112,6 @@ ROUTES: tuple[Route, ...] = (
           tag="tokens"),
     Route(method="DELETE", path="/v1/tokens/{id}", summary="Revoke a token", handler=handlers.revoke_token,
           answer=Token, tag="tokens"),
+    _post("/v1/hooks/claude", "Tell of an event, as a client that Roost launched, by its own key", handlers.hook,
+          dict[str, Any], body=bodies.HookEvent, takes="hooks", tag="hooks"),
 )  # fmt: skip
