@@ -53,14 +53,28 @@ async def _listen(
 ) -> types.SubscriptionsListenResult:
     bus = InMemorySubscriptionBus()
     stream = ListenHandler(bus)
-    if INBOX not in (params.notifications.resource_subscriptions or ()):
-        return await stream(ctx, params)  # the lists of tools and resources never change
+    wants_mail = INBOX in (params.notifications.resource_subscriptions or ())
+    if not wants_mail and ctx.request is None:
+        return await stream(ctx, params)  # the lists of tools and resources never change; a pipe ends with its token
     visit = await visit_of(ctx)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_tell, visit, bus, stream)
+        if wants_mail:
+            tasks.start_soon(_tell, visit, bus, stream)
+        else:
+            tasks.start_soon(_watch, visit, stream)
         result = await stream(ctx, params)
         tasks.cancel_scope.cancel()
     return result
+
+
+async def _watch(visit: Visit, stream: ListenHandler) -> None:
+    """End a stream on which nothing ever comes, once the visitor may not come in any more."""
+    try:
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            await visit.door.still(visit.entrant)
+    except RoostError:
+        stream.close()
 
 
 async def _tell(visit: Visit, bus: InMemorySubscriptionBus, stream: ListenHandler) -> None:
