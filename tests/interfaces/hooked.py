@@ -72,6 +72,7 @@ class Hooked:
             "CLAUDE_CODE_SESSION_ID": self.session,
             "CLAUDE_CODE_SESSION_ATTENDED": "1",
             "ROOST_AGENT": self.wants,
+            "ROOST_DAEMON": os.environ.get("ROOST_DAEMON", "auto"),  # a hook that starts one leaves it behind
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLAUDE", "ROOST"))}
         return kept | given | env
