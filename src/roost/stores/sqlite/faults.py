@@ -19,7 +19,7 @@ from roost.errors import (
     UnsafeSqlite,
 )
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """EFBIG is what a limit on the size of files (RLIMIT_FSIZE) says; it is treated like a full disk (PROMISES F6)."""
 
 
@@ -44,7 +44,7 @@ def meaning(error: apsw.Error, path: str | None, forget: Callable[[], int]) -> R
     if isinstance(error, apsw.FullError):
         return _full(where)
     if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)):
-        if forget() in _NO_SPACE:
+        if forget() in NO_SPACE:
             return _full(where)
         return StoreIO(f"the disk refused {where}: {error}", hint="nothing was half done; try again")
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):

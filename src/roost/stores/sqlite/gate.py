@@ -12,7 +12,7 @@ import os
 import threading
 import time
 
-from roost.errors import StoreBusy
+from roost.errors import StoreBusy, StoreIO
 
 
 class Gate:
@@ -98,7 +98,7 @@ class Gate:
         assert self._path is not None
         ticket = self._queued
         if ticket is None or not ticket.take_up():
-            ticket = _Ticket(_opened(self._path))
+            ticket = _Ticket(self._descriptor())
         self._queued = None
         if not ticket.granted.wait(max(0.0, deadline - time.monotonic())) and ticket.give_up():
             self._queued = ticket  # the next to wait takes over its place, so at most one thread stands in the queue
@@ -106,6 +106,13 @@ class Gate:
         os.close(self._file)
         self._file = ticket.file
         return True
+
+    def _descriptor(self) -> int:
+        assert self._path is not None
+        try:
+            return _opened(self._path)
+        except OSError as error:
+            raise StoreIO(f"nobody can wait for {self._path}: {error}", hint="nothing was changed; try again") from None
 
     def _busy(self) -> StoreBusy:
         return StoreBusy(

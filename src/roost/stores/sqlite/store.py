@@ -18,7 +18,7 @@ from roost.ids import new_id
 from roost.sessions.model import Host
 from roost.stores.sqlite import files, forks, schema
 from roost.stores.sqlite.checkpoints import Checkpointer
-from roost.stores.sqlite.faults import corrupt, meaning, translated, unsafe
+from roost.stores.sqlite.faults import NO_SPACE, corrupt, meaning, translated, unsafe
 from roost.stores.sqlite.gate import Gate
 from roost.stores.sqlite.tx import READ_SECONDS_MAX, SqliteTx
 
@@ -158,7 +158,9 @@ class SqliteStore:
         try:
             connection.execute("COMMIT")
         except apsw.IOError as error:
-            self._failures += 1
+            number = connection.system_errno
+            if number not in NO_SPACE:  # a disk that is full is free again some day
+                self._failures += 1
             if getattr(error, "extendedresult", 0) in _FAILED_SYNCS:
                 # No later look proves anything: after a failed sync the kernel may have dropped what it shows us still.
                 self._forget_writer()
@@ -167,7 +169,6 @@ class SqliteStore:
                     hint="repeat it with the same idempotency key, which is always safe",
                     in_doubt=True,
                 ) from error
-            number = connection.system_errno
             if not self._is_stored_nevertheless(tx):
                 raise meaning(error, self.path, lambda: number) from error
         else:
