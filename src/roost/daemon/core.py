@@ -126,7 +126,7 @@ class Core:
             def both(result: Any, error: BaseException | None) -> None:
                 told(result, error)
                 job.packed = first.packed
-                job.reply(result, error)
+                job.answer(result, error)
 
             first.reply = both
             return

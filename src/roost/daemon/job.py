@@ -58,3 +58,14 @@ class Job:
         self.packed: bytes | None = None
         self.given_up = False
         self.begun: Begun | None = None
+
+    def answer(self, result: Any, error: BaseException | None) -> None:
+        """Tell what became of it, and let go of whom: a reply knows its job, and each call would leave a cycle behind
+        with all that it brought.
+        """
+        reply, self.reply = self.reply, _nobody
+        reply(result, error)
+
+
+def _nobody(result: Any, error: BaseException | None) -> None:
+    """Who is told after the answer."""

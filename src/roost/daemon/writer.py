@@ -81,7 +81,7 @@ class Writer:
     def submit(self, job: Job) -> None:
         """Take a call; its reply is told after the COMMIT. Replies LimitReached when too many wait."""
         if len(self._jobs) >= JOBS_MAX:
-            job.reply(None, LimitReached(f"{JOBS_MAX:,} calls wait already", hint="try again in a second"))
+            job.answer(None, LimitReached(f"{JOBS_MAX:,} calls wait already", hint="try again in a second"))
             return
         if self.traces is not None:
             job.begun = self.traces.begun()
@@ -143,7 +143,7 @@ class Writer:
     def _refuse(self, error: BaseException) -> None:
         jobs, self._jobs = self._jobs, deque()
         for job in jobs:
-            job.reply(None, error)
+            job.answer(None, error)
         self._next()
 
     def _next(self) -> None:
@@ -177,7 +177,7 @@ class Writer:
             self._jobs.extendleft(reversed(jobs[batch.taken :]))
             self._committed(tx, [row for row, _ in kept])
         for job, result, failure in outcomes:
-            job.reply(result, failure)
+            job.answer(result, failure)
         if self.traces is not None and begun is not None:
             self.traces.transaction(outcomes, begun)
         self._next()
