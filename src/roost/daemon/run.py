@@ -18,10 +18,11 @@ import msgspec
 import roost
 from roost import reach
 from roost.connect import connect
-from roost.daemon import hourly, pipes, places
+from roost.daemon import hourly, launched, pipes, places
 from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor
 from roost.daemon.hooks import Hooks
+from roost.daemon.loading import load
 from roost.daemon.native import Connection, Doors
 from roost.daemon.tracing import traces_of
 from roost.errors import RoostError
@@ -75,9 +76,11 @@ class Daemon:
             loop.create_task(self.doors.watch(self.door.still)),
             loop.create_task(self._leave_when_alone()),
             loop.create_task(hourly.retain(self.place, archives)),
+            loop.create_task(launched.tidy(self.core, self.place)),
         ]
         try:
             await self._open()
+            load()
             gc.freeze()  # what is here stays for good: the collector need not look at it
             gc.set_threshold(GC_ALLOCATIONS)
             await self._stop.wait()

@@ -29,6 +29,12 @@ def load(feature: str) -> dict[str, str]:
     return found
 
 
+def load_all() -> None:
+    """Read every query now; otherwise a feature's are read when the first is asked for."""
+    for feature in features():
+        _loaded.update(load(feature))
+
+
 def features() -> list[str]:
     """List the features that have queries."""
     return sorted(entry[:-4] for entry in os.listdir(_FOLDER) if entry.endswith(".sql"))
