@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from roost.daemon.core import Core
     from roost.interfaces.door import Entrant
 
+HOOK_BYTES_MAX = 17 * 1024 * 1024
+"""The event of a hook, which brings what its client's tools put out, with what goes with it."""
 IN_FLIGHT_MAX = 2_048
 """Calls of one connection that may be unanswered; beyond it nothing more is read from it."""
 STREAMS_MAX = 64
@@ -73,13 +76,15 @@ class Connection(asyncio.Protocol):
     """One connection: a hello, then calls and streams; or the one event of a hook."""
 
     __slots__ = (
-        "_doors", "_frames", "_in_flight", "_is_reading", "_paused", "_streams", "_timer", "caller", "entrant", "peer",
-        "transport",
+        "_arrived", "_doors", "_frames", "_in_flight", "_is_greeting", "_is_reading", "_paused", "_streams", "_timer",
+        "caller", "entrant", "peer", "transport",
     )  # fmt: skip
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._frames = Frames()
+        self._arrived: deque[bytes] = deque()
+        self._is_greeting = False
         self._streams: dict[int, Following | Listening | Callable[[], None]] = {}
         self._in_flight = 0
         self._is_reading = True
@@ -104,6 +109,7 @@ class Connection(asyncio.Protocol):
         if self.peer[0] and not is_ours(self.peer[1]):
             transport.abort()
             return
+        self._frames.hook_bytes_max = HOOK_BYTES_MAX if self.peer[0] else 0
         self._timer = doors.core.loop.call_later(HELLO_SECONDS_MAX, transport.abort)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -117,25 +123,40 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            found = self._frames.feed(data)
+            self._arrived.extend(self._frames.feed(data))
         except RoostError as error:
             self.say(0, ERROR, body_of(error))
             self.transport.close()
             return
-        for body in found:
-            self._take(body)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what has arrived while the peer reads its answers; meanwhile nothing more is read from it."""
+        while self._arrived and self._is_free:
+            self._take(self._arrived.popleft())
+        if self._is_free != self._is_reading and not self.transport.is_closing():
+            self._is_reading = not self._is_reading
+            (self.transport.resume_reading if self._is_reading else self.transport.pause_reading)()
+
+    @property
+    def _is_free(self) -> bool:
+        most = IN_FLIGHT_MAX if self._is_reading else IN_FLIGHT_MAX // 2
+        is_open = not self._is_greeting and not self.transport.is_closing()
+        return is_open and not self._paused and self._in_flight < most
 
     def eof_received(self) -> bool:
         return False
 
     def pause_writing(self) -> None:
         self._paused = True
+        self._go_on()
 
     def resume_writing(self) -> None:
         self._paused = False
         for stream in tuple(self._streams.values()):
             if isinstance(stream, Following):
                 stream.pump()
+        self._go_on()
 
     def hang_up(self, why: RoostError) -> None:
         """End the connection; whoever waits at it for something is told why."""
@@ -209,23 +230,20 @@ class Connection(asyncio.Protocol):
             pack=frames.encode,
         )
         self._in_flight += 1
-        if self._in_flight >= IN_FLIGHT_MAX and self._is_reading:
-            self._is_reading = False
-            self.transport.pause_reading()
         core.submit_once(job)
 
     def _written(self, job: Job, id: int, error: BaseException | None) -> None:
         self._in_flight -= 1
-        if not self._is_reading and self._in_flight < IN_FLIGHT_MAX // 2:
-            self._is_reading = True
-            self.transport.resume_reading()
         if error is not None:
             self.say(id, ERROR, body_of(error))
         else:
             assert job.packed is not None
             self.say(id, ANSWER, job.packed)
+        if not self._is_reading:
+            self._go_on()
 
     def _wait(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
+        self._check_number(request)
         core, number = self._doors.core, request.id
         assert self.entrant is not None
 
@@ -240,10 +258,15 @@ class Connection(asyncio.Protocol):
     # --- streams ------------------------------------------------------------------------------------------------------
 
     def _stream(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
+        self._check_number(request)
         if len(self._streams) >= STREAMS_MAX:
             raise LimitReached(f"{STREAMS_MAX} streams are open on this connection", hint="open another connection")
         kind = Listening if found.name == "messages.listen" else Following
         self._streams[request.id] = kind(self, self._doors.core, request.id, found.name, kwargs)
+
+    def _check_number(self, request: Request) -> None:
+        if request.id in self._streams:
+            raise InvalidInput(f"request {request.id} is under way already", hint="number each request anew")
 
     def _steer(self, request: Request) -> None:
         stream = self._streams.get(request.id)
@@ -276,7 +299,7 @@ class Connection(asyncio.Protocol):
             self.say(request.id, ERROR, body_of(trouble))
             self.transport.close()
             return
-        self.transport.pause_reading()
+        self._is_greeting = True
         self._doors.core.spawn(self._greet(request.id, hello))
 
     async def _greet(self, id: int, hello: Hello) -> None:
@@ -292,14 +315,12 @@ class Connection(asyncio.Protocol):
             return
         if self._timer:
             self._timer.cancel()
-        self.caller = (
-            f"{me.agent} {hello.caller}"  # a caller names itself, so nobody else's answers are behind its name
-        )
+        self.caller = f"{me.agent} {hello.caller}"  # a name given to oneself leads to nobody else's answers
         self._frames.bytes_max = frames.FRAME_BYTES_MAX
         welcome = frames.Welcome(session=me.session, agent=me.agent, name=me.name, kind=me.kind, epoch=me.epoch)
         self.say(id, ANSWER, frames.encode(welcome))
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
+        self._is_greeting = False
+        self._go_on()
 
     async def _entered(self, hello: Hello) -> Entrant:
         address = "unix" if self.peer[0] else str(self.transport.get_extra_info("peername")[0])
@@ -332,7 +353,6 @@ class Connection(asyncio.Protocol):
                 self.transport.write(len(text).to_bytes(4, "big") + text)
                 self.transport.close()
 
-        self._frames.bytes_max = frames.FRAME_BYTES_MAX
         self._doors.hook(body[1:], parent_of(self.peer[0])).add_done_callback(answered)
 
 

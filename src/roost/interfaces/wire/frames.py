@@ -124,23 +124,28 @@ def read_answer(body: bytes | memoryview) -> Answer:
 
 
 class Frames:
-    """Cuts a stream of bytes into frames."""
+    """Cuts a stream of bytes into frames. Those of hooks may have `hook_bytes_max`, if that is set."""
 
     def __init__(self, bytes_max: int = HELLO_BYTES_MAX) -> None:
         self.bytes_max = bytes_max
+        self.hook_bytes_max = 0
         self._kept = bytearray()
+        self._needed = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take more bytes; return the bodies of the frames that are whole now. Raises BodyTooLarge."""
         if self._kept:
             self._kept += data
+            if len(self._kept) < self._needed:  # a long frame is not copied anew for each part of it
+                return []
             data = bytes(self._kept)
-        found, at, end = [], 0, len(data)
-        while end - at >= 4:
+        found, at, end, self._needed = [], 0, len(data), 5
+        while end - at >= 5:
             size = int.from_bytes(data[at : at + 4], "big")
-            if size > self.bytes_max:
+            if size > (self.hook_bytes_max if data[at + 4] == HOOK and self.hook_bytes_max else self.bytes_max):
                 raise BodyTooLarge(f"a frame of {size:,} bytes is over {self.bytes_max:,}", hint="send less at a time")
             if end - at - 4 < size:
+                self._needed = 4 + size
                 break
             found.append(data[at + 4 : at + 4 + size])
             at += 4 + size
