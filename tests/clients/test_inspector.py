@@ -13,6 +13,7 @@ from typing import Any, Literal
 import anyio
 import pytest
 
+from roost.interfaces.mcp.server import REFUSED
 from roost.interfaces.mcp.tools import TOOLS
 from tests.interfaces.mcp.stage import Fleet, fleet_in
 
@@ -109,7 +110,7 @@ async def test_the_inspector_calls_every_tool(project: Fleet, transport: str, er
         assert result["structuredContent"]
     refused = await inspector.call("send", {"to": "nobody", "text": "x"})
     assert refused["isError"] is True
-    assert json.loads(refused["content"][0]["text"])["code"] == "UNKNOWN_AGENT"
+    assert json.loads(refused["content"][0]["text"].removeprefix(REFUSED))["code"] == "UNKNOWN_AGENT"
     resources = await inspector.ask("resources/list")
     for one in resources["resources"]:
         read = await inspector.ask("resources/read", "--uri", one["uri"])

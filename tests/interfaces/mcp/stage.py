@@ -28,6 +28,7 @@ from roost.errors import Forbidden, RateLimited, WhoAreYou
 from roost.hub import Hub
 from roost.interfaces.door import Entrant, Filter, Scope, Subscription
 from roost.interfaces.mcp.app import McpApp, create_mcp_app
+from roost.interfaces.mcp.server import REFUSED
 from roost.verbs import Async, InThread, Sync
 
 Era = Literal["legacy", "2026-07-28"]
@@ -218,6 +219,15 @@ def app_of(project: Project) -> tuple[McpApp, TestDoor]:
     """Return an app with its door."""
     door = TestDoor(project)
     return create_mcp_app(door), door
+
+
+def error_of(result: Any) -> dict[str, Any]:
+    """Return what a failed call says."""
+    assert result.is_error
+    text = text_of(result)
+    assert text.startswith(REFUSED)
+    said: dict[str, Any] = json.loads(text.removeprefix(REFUSED))
+    return said
 
 
 def text_of(result: Any) -> str:

@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from roost.interfaces.mcp.tools import TOOLS
 
 from .conftest import Stage
-from .stage import text_of
+from .stage import error_of, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
@@ -30,9 +30,8 @@ async def answer(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 async def refusal(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     """Call a tool that fails and return what it says."""
     result = await client.call_tool(tool, arguments)
-    assert result.is_error
     assert result.structured_content is None
-    said: dict[str, Any] = json.loads(text_of(result))
+    said = error_of(result)
     assert {"code", "message", "hint", "retryable"} <= said.keys()
     return said
 

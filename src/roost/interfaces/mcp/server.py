@@ -32,6 +32,9 @@ INSTRUCTIONS = (
     " message=m7."
 )
 DAY_MS = 86_400_000
+REFUSED = "refused: "
+"""Stands before the error of a call: Gemini CLI takes a text that is all JSON for the structured answer, finds that it
+does not fit the schema, and tells its model that alone."""
 
 log = logging.getLogger("roost.mcp")
 
@@ -96,7 +99,7 @@ async def _call_tool(ctx: Context, params: types.CallToolRequestParams) -> types
     try:
         return _told(await _run(ctx, tool, params.arguments))
     except RoostError as error:
-        text = msgspec.json.encode(_plain(error)).decode()
+        text = REFUSED + msgspec.json.encode(_plain(error)).decode()
         return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
 
 
