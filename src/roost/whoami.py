@@ -86,6 +86,8 @@ class Newcomer(msgspec.Struct, frozen=True):
 
 Caller = IsSession | IsPerson | IsNobody
 
+_UNSEEN = IsNobody("the process that started this one cannot be seen", "join first: `roost join NAME`")
+
 
 def decide(around: Surroundings) -> Caller:
     """Return who is calling."""
@@ -127,7 +129,8 @@ def decide_pipe(around: Surroundings, client: str) -> IsSession | IsNobody | New
     found = decide(around)
     if isinstance(found, IsSession) or around.claim.state == "unproved":
         return found  # type: ignore[return-value]
-    return _newcomer(around.parents)
+    own = _up_to_starter(around.parents)
+    return Newcomer(own[-1].pid) if own else _UNSEEN
 
 
 def client_named(said: str) -> str:
@@ -160,24 +163,30 @@ def shell_of(parents: tuple[Parent, ...]) -> Parent | None:
 
 
 def _decide_client(around: Surroundings, client: str) -> IsSession | IsNobody | Newcomer:
-    claim = around.claim
-    for parent in around.parents:
-        is_other = parent.client in CLIENTS and parent.client != client
-        if parent.session and not is_other:
-            return IsSession(parent.session)
-        if parent.session or client_of(parent):
-            if claim.state == "proved" and claim.client not in CLIENTS:
-                return IsSession(claim.session)  # a person joined in the shell that started the client
-            return Newcomer(parent.pid) if client_of(parent) == client else _newcomer(around.parents)
-    return IsSession(claim.session) if claim.state == "proved" else _newcomer(around.parents)
+    claim, own = around.claim, _own_processes(around.parents, client)
+    joined = next((parent.session for parent in own if parent.session), "")
+    if joined:
+        return IsSession(joined)
+    if claim.state == "proved" and (claim.client not in CLIENTS or not own):
+        return IsSession(claim.session)  # a person joined in the shell that started the client
+    return Newcomer(own[-1].pid) if own else _UNSEEN
 
 
-def _newcomer(parents: tuple[Parent, ...]) -> IsNobody | Newcomer:
-    """Return the process that started the pipe, through a shell or not."""
-    starter = next((parent for parent in parents[1:] if parent.command not in SHELLS), None)
-    if starter is not None:
-        return Newcomer(starter.pid)
-    return IsNobody("the process that started this one cannot be seen", "join first: `roost join NAME`")
+def _own_processes(parents: tuple[Parent, ...], client: str) -> tuple[Parent, ...]:
+    """Return the pipe and what lies between it and its client, which comes last; () if that cannot be seen."""
+    for place, parent in enumerate(parents):
+        seen = client_of(parent)
+        if seen == client:
+            return parents[: place + 1]
+        if seen:
+            break
+    return _up_to_starter(parents)
+
+
+def _up_to_starter(parents: tuple[Parent, ...]) -> tuple[Parent, ...]:
+    """Return the pipe and, through shells or not, what started it."""
+    starter = next((place for place, parent in enumerate(parents) if place and parent.command not in SHELLS), None)
+    return () if starter is None else parents[: starter + 1]
 
 
 def _in_client(client: str) -> IsNobody:

@@ -29,7 +29,6 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
             assert done.returncode == 0, done.stdout + done.stderr
         (started.repo / ".roost" / "roost.toml").write_text("[daemon]\nhttp = false\n")  # only the pipe is asked here
         yield started
-        started.run("roost", "down")
 
 
 @pytest.fixture

@@ -144,6 +144,13 @@ def test_a_client_in_another_agents_shell_is_somebody_of_its_own(claim: Claim) -
     assert decide_pipe(nested, "claude") == Newcomer(32)
 
 
+def test_a_client_that_is_not_recognised_is_what_started_the_pipe() -> None:
+    unknown, script = Parent(pid=33, command="node"), Parent(pid=5, command="python3", session="s5", client="library")
+    assert decide_pipe(Surroundings(parents=(PIPE, unknown, BASH, script)), "qwen") == Newcomer(33)
+    joined = Parent(pid=33, command="node", session="s6", client="qwen")
+    assert decide_pipe(Surroundings(parents=(PIPE, BASH, joined, script)), "qwen") == IsSession("s6")
+
+
 def test_a_script_in_an_agents_shell_speaks_as_the_agent_over_a_pipe_too() -> None:
     script = Parent(pid=31, command="python3", arguments=("python3", "ask.py"))
     assert decide_pipe(Surroundings(parents=(PIPE, script, BASH, JOINED)), "mcp") == IsSession("s1")

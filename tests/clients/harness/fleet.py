@@ -1,4 +1,4 @@
-"""A fleet of real Claude Code sessions against one scripted model, cut off from the network."""
+"""A fleet of real clients, Claude Code above all, against one scripted model, cut off from the network."""
 
 import contextlib
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from .drivers import Driver
 from .home import DUMMY_KEY, make_home, write_settings
 from .namespace import Namespace
 from .requests import Request, read_requests
@@ -21,8 +22,8 @@ from .script import Step, write_script
 from .terminal import Pane, Tmux
 from .waiting import wait_until
 
-HERE = Path(__file__).parent
-INSTALLED = HERE.parents[2] / ".clients" / "claude" / "claude"
+ROOT = Path(__file__).parents[3]
+INSTALLED = ROOT / ".clients" / "claude" / "claude"
 ALLOWED_TOOLS = "Bash,Read,Edit,Write,NotebookEdit,Task,Agent"
 START_SECONDS_MAX = 30
 REQUEST_SECONDS_MAX = 30
@@ -55,6 +56,7 @@ class Fleet:
         self._path = [str(one) for one in path]
         self._env = dict(env or {})
         self._stack = contextlib.ExitStack()
+        self._clients: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -68,7 +70,19 @@ class Fleet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stack.close()
+        try:
+            self._end()
+        finally:
+            self._stack.close()
+
+    def _end(self) -> None:
+        """End the clients, and only then the daemon: a client that goes on would start the next one."""
+        for client in self._clients:
+            with client:
+                client.kill()
+        self._tmux.end()
+        if (self.repo / ".roost").exists():
+            self.run("roost", "down")
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         # Socket paths end at 108 bytes, and a test's own folder is often longer than that.
@@ -92,14 +106,15 @@ class Fleet:
     def _serve(self, stack: contextlib.ExitStack) -> None:
         self.model.mkdir()
         server = subprocess.Popen(
-            self._namespace.wrap([sys.executable, "-I", str(HERE / "model_server.py"), str(self.model)]),
+            self._namespace.wrap([sys.executable, "-m", f"{__package__}.model_server", str(self.model)]),
             env=self.env,
+            cwd=ROOT,
         )
         stack.callback(server.wait)
         stack.callback(server.kill)
         port = self.model / "port"
         wait_until(port.exists, "the model server", timeout=START_SECONDS_MAX)
-        self._url = f"http://127.0.0.1:{port.read_text()}"
+        self.url = f"http://127.0.0.1:{port.read_text()}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -173,12 +188,7 @@ class Fleet:
         timeout: float = PRINT_SECONDS_MAX,
     ) -> "Asked":
         """Run `claude -p PROMPT` to its end."""
-        started = self.start_ask(session, prompt, script=script, args=args, cwd=cwd, env=env)
-        try:
-            out, err = started.communicate(timeout=timeout)
-        finally:
-            started.kill()
-        return Asked(exit=started.returncode, out=out, err=err)
+        return _ended(self.start_ask(session, prompt, script=script, args=args, cwd=cwd, env=env), timeout)
 
     def start_ask(
         self,
@@ -193,15 +203,41 @@ class Fleet:
         """Start `claude -p PROMPT`; its pid is the client's own, to be killed by the test."""
         if script:
             self.script(session, script)
-        return subprocess.Popen(
-            self._namespace.wrap([str(self._claude), "-p", prompt, "--allowedTools", ALLOWED_TOOLS, *args]),
+        command = [str(self._claude), "-p", prompt, "--allowedTools", ALLOWED_TOOLS, *args]
+        return self._start_client(command, {**self._session_env(session), **(env or {})}, cwd)
+
+    def ask_other(self, driver: Driver, session: str, prompt: str, **more: Any) -> "Asked":
+        """Run another client for one prompt, to its end; the same arguments as `start_other`."""
+        return _ended(self.start_other(driver, session, prompt, **more), PRINT_SECONDS_MAX)
+
+    def start_other(
+        self,
+        driver: Driver,
+        session: str,
+        prompt: str,
+        *,
+        script: Sequence[Step] = (),
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start another client for one prompt; its settings are written already."""
+        if script:
+            self.script(session, script)
+        url = f"{self.url}/{session}"
+        return self._start_client(driver.command(prompt, url), {**driver.env(url), **(env or {})}, cwd)
+
+    def _start_client(self, command: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> subprocess.Popen[str]:
+        started = subprocess.Popen(
+            self._namespace.wrap(command),
             cwd=cwd or self.repo,
-            env={**self.env, **self._session_env(session), **(env or {})},
+            env={**self.env, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._clients.append(started)
+        return started
 
     def claude(
         self,
@@ -226,16 +262,24 @@ class Fleet:
         return client
 
     def _session_env(self, session: str) -> dict[str, str]:
-        return {"ANTHROPIC_BASE_URL": f"{self._url}/{session}"}
+        return {"ANTHROPIC_BASE_URL": f"{self.url}/{session}"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """How a `claude -p` run ended."""
+    """How a client that answered one prompt ended."""
 
     exit: int
     out: str
     err: str
+
+
+def _ended(started: subprocess.Popen[str], timeout: float) -> Asked:
+    try:
+        out, err = started.communicate(timeout=timeout)
+    finally:
+        started.kill()
+    return Asked(exit=started.returncode, out=out, err=err)
 
 
 class Claude:

@@ -1,10 +1,11 @@
 """The model requests that the clients sent, parsed for assertions."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .reading import READERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request that reached the model. `kind` is `main`, `side` or `compaction`.
+    """One request that reached the model. `kind` is `main`, `side` or `compaction`, `speech` the API that it came by.
 
     `index` counts the main requests of its session from 0; `at` is wall time in seconds.
     """
@@ -26,6 +27,7 @@ class Request:
     seq: int
     at: float
     session: str
+    speech: str
     kind: str
     index: int | None
     headers: dict[str, str]
@@ -33,12 +35,15 @@ class Request:
 
     def said(self) -> list[Said]:
         """List every text of the request in order, the system prompt first."""
-        system = [Said(role="prompt", kind=k, text=t) for k, t in _texts(self.body.get("system"))]
-        return system + [
-            Said(role=message["role"], kind=kind, text=text)
-            for message in self.body.get("messages", [])
-            for kind, text in _texts(message.get("content"))
-        ]
+        return [Said(role=role, kind=kind, text=text) for role, kind, text in READERS[self.speech].texts(self.body)]
+
+    def tools(self) -> set[str]:
+        """Return the names of the tools that the model was offered, as a script calls them."""
+        return set(READERS[self.speech].tools(self.body))
+
+    def results(self) -> list[str]:
+        """List what the tools answered so far, as the model is shown it."""
+        return [said.text for said in self.said() if said.kind == "tool_result"]
 
     @property
     def text(self) -> str:
@@ -51,20 +56,6 @@ class Request:
     def count(self, part: str) -> int:
         """Count how often `part` stands in the request."""
         return self.text.count(part)
-
-
-def _texts(content: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(content, str):
-        yield "text", content
-        return
-    for block in content or ():
-        if block.get("type") == "tool_use":
-            yield "tool_use", f"{block['name']} {json.dumps(block['input'])}"
-        elif block.get("type") == "tool_result":
-            for _, text in _texts(block.get("content")):
-                yield "tool_result", text
-        elif "text" in block:
-            yield "text", block["text"]
 
 
 def read_requests(log: Path) -> list[Request]:

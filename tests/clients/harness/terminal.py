@@ -17,6 +17,11 @@ class Tmux:
         self._socket = socket
         self._env = dict(env)
 
+    def end(self) -> None:
+        """End the server, and with it what runs in its terminals; there is none before the first."""
+        line = self._namespace.wrap(["tmux", "-S", str(self._socket), "kill-server"])
+        subprocess.run(line, env=self._env, capture_output=True, check=False)
+
     def command(self, *args: str) -> str:
         """Run one tmux command and return what it prints."""
         line = self._namespace.wrap(["tmux", "-S", str(self._socket), "-f", "/dev/null", *args])
