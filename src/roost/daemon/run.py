@@ -18,7 +18,7 @@ import msgspec
 import roost
 from roost import reach
 from roost.connect import connect
-from roost.daemon import hourly, launched, pipes, places
+from roost.daemon import hourly, launched, logs, pipes, places
 from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor
 from roost.daemon.hooks import Hooks
@@ -200,11 +200,9 @@ class Daemon:
 def main(argv: list[str]) -> int:
     """Run the daemon of the `.roost` that is named; return the exit status."""
     os.umask(0o077)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    for name in ("uvicorn", "uvicorn.error", "mcp"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    _raise_files_limit()
     place = os.path.abspath(argv[0])
+    logs.begin(os.path.join(place, reach.LOG))
+    _raise_files_limit()
     os.chdir(os.path.dirname(place))
     try:
         return _loop_run(Daemon(place).run())

@@ -28,16 +28,21 @@ class Op:
         self.verb = verb
         self.mode: str = "stream" if isinstance(verb, Stream) else verb.mode
         self._arguments: msgspec.msgpack.Decoder[Any] | None = None
+        self._needed: frozenset[str] = frozenset()
         self._result: msgspec.msgpack.Decoder[Any] | None = None
 
     def read_arguments(self, raw: msgspec.Raw) -> dict[str, Any]:
         """Return the arguments of a call. Raises InvalidInput."""
         if self._arguments is None:
             self._arguments = msgspec.msgpack.Decoder(_arguments_of(self.verb.body))
+            self._needed = _needed_of(self.verb.body)
         try:
             found: dict[str, Any] = self._arguments.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
             raise InvalidInput(f"these are no arguments of {self.name}: {error}", hint="see `roost --help`") from None
+        if len(found) != _size_of(raw) or not self._needed <= found.keys():
+            known = ", ".join(tuple(inspect.signature(self.verb.body).parameters)[1:])
+            raise InvalidInput(f"{self.name} takes {known or 'nothing'}, each by its name and once", hint="name those")
         return found
 
     def write_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -93,6 +98,20 @@ def _arguments_of(body: Any) -> Any:
         if name in hints
     }
     return typing.TypedDict("Arguments", fields, total=False)  # type: ignore[operator]
+
+
+def _needed_of(body: Any) -> frozenset[str]:
+    """Return the arguments that a verb cannot do without."""
+    parameters = tuple(inspect.signature(body).parameters.values())[1:]
+    return frozenset(one.name for one in parameters if one.default is inspect.Parameter.empty)
+
+
+def _size_of(raw: msgspec.Raw | bytes) -> int:
+    """Return how many entries a map has (msgpack: a fixmap, or one with a length of 16 bits); -1 for a longer one."""
+    head = bytes(memoryview(raw)[:3])
+    if head[0] & 0xF0 == 0x80:
+        return head[0] & 0x0F
+    return int.from_bytes(head[1:], "big") if head[0] == 0xDE else -1
 
 
 def _result_of(body: Any, *, of_stream: bool) -> Any:
