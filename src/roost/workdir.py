@@ -20,7 +20,8 @@ StrPath = str | os.PathLike[str]
 NAME = ".roost"
 MODE = 0o700
 STORE, GATE, SECRET = "store.db", "gate", "secret"
-FOLDERS = ("beats", "bells", "looks", "sessions", "waiters")
+LAUNCHES = "launches"
+FOLDERS = ("beats", "bells", LAUNCHES, "looks", "sessions", "waiters")
 
 
 class Workdir(msgspec.Struct, frozen=True):

@@ -49,6 +49,7 @@ VERBS = {
     "hook": ("hook", "The hooks in coding clients: show or take out."),
     "backup": ("backup", "Copy the store while it is in use."),
     "restore": ("backup", "Put a backup back; cursors and tokens from before are void."),
+    "run": ("run", "Start a coding client, as somebody; its hooks come by HTTP."),
     "up": ("daemon", "Start the project's daemon, which starts by itself too."),
     "down": ("daemon", "Stop the project's daemon; what it was asked is answered first."),
     "logs": ("daemon", "What the daemon and the hooks wrote down."),
