@@ -11,6 +11,7 @@ import apsw
 
 from bench.claiming import s9
 from bench.growth import s10
+from bench.ledger import ledger
 from bench.measure import ROUNDS, Line
 from bench.processes import s11, s14
 from bench.pushing import s6, s7, s8
@@ -20,7 +21,7 @@ from bench.throughput import s1, s4, s5
 
 ALL: dict[str, Callable[[], list[Line]]] = {
     "S1": s1, "S2": s2, "S3": s3, "S4": s4, "S5": s5, "S6": s6, "S7": s7, "S8": s8, "S9": s9, "S10": s10,
-    "S11": s11, "S13": s13, "S14": s14,
+    "S11": s11, "S13": s13, "S14": s14, "S1L": ledger,
 }  # fmt: skip
 
 
