@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from roost import keyfiles
 from roost.agents.model import Agent
-from roost.connect import Project
+from roost.connect import Project, do_what_is_due
+from roost.errors import RoostError
 from roost.hub import Hub
 from roost.interfaces.wire.aclient import AsyncRemote
 from roost.interfaces.wire.address import Address
 from roost.interfaces.wire.client import Introduce, Remote
 from roost.interfaces.wire.frames import Hello
 from roost.sessions.model import Session
+from roost.sessions.service import identify
+from roost.stores.sqlite.store import SqliteStore
+from roost.stores.sqlite.tx import SqliteTx
 from roost.tokens import rules
 from roost.tokens.model import SCOPES
-from roost.verbs import Caller, Stream, Sync, Verb
+from roost.verbs import Caller, Local, Stream, Sync, Verb
+from roost.wakeups.base import Silent
 from tests.services.over_http import OverHttp
 from tests.services.served import LOCAL, Served, Thread
 
 T = TypeVar("T")
+MADE_ANEW = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|((?<=roost-message-)|(?<=offer=\\"))[a-z0-9]{8}')
+"""Ids, and the codes of envelopes."""
 
 
 class Door(Caller, Protocol):
@@ -74,8 +84,7 @@ class Native(Reached):
     def opened(self, introduce: Introduce) -> Door:
         """Return a caller that has said hello."""
         remote = Remote(lambda: Address(path=self.served.socket), introduce)
-        remote.open()
-        return remote
+        return Mirrored(remote, self, remote.open().session)
 
 
 class Asyncio(Native):
@@ -83,8 +92,8 @@ class Asyncio(Native):
 
     def opened(self, introduce: Introduce) -> Door:
         remote = AsyncRemote(lambda: Address(path=self.served.socket), introduce)
-        self.served.thread.run(remote.reopened())
-        return Awaited(remote, self.served.thread)
+        welcome = self.served.thread.run(remote.open())
+        return Mirrored(Awaited(remote, self.served.thread), self, welcome.session)
 
 
 class Far(Reached):
@@ -122,7 +131,7 @@ class Tls(Far):
         address = Address(host=LOCAL, port=served.tls_port, token=token, ca=ca)
         remote = Remote(lambda: address, lambda: Hello(caller="", token=token))
         assert remote.open().session == session
-        return remote
+        return Mirrored(remote, self, session)
 
 
 class Http(Far):
@@ -140,6 +149,76 @@ class Http(Far):
     def leave(self) -> None:
         super().leave()
         assert any(caller.routed for caller in self._callers), "this test calls no verb that has a route"
+
+
+class Mirrored:
+    """Makes each short call on the file too, before it goes by the door, and undoes what it wrote there.
+
+    The answers must be the same but for ids and codes that are made anew each time; and what one refuses, the other
+    refuses with the same error, to the word.
+    """
+
+    def __init__(self, inner: Door, project: Project, session: str) -> None:
+        self._inner = inner
+        undone = Undone(project.store)
+        self._file = Local(undone, Silent(), lambda tx: identify(tx, session), duties=do_what_is_due)
+
+    def call(self, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if verb.mode == "wait":
+            return self._inner.call(verb, service, args, kwargs)
+        try:
+            expected = self._file.call(verb, service, args, kwargs)
+        except RoostError as refused:
+            expected = facts(refused)
+        try:
+            answer = self._inner.call(verb, service, args, kwargs)
+        except RoostError as refused:
+            assert facts(refused) == expected
+            raise
+        assert type(answer) is type(expected)
+        assert answer == expected or without_ids(answer) == without_ids(expected)
+        return answer
+
+    def follow(
+        self, stream: Stream[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Iterator[Any]:
+        found: Iterator[Any] = self._inner.follow(stream, service, args, kwargs)
+        return found
+
+    def idle(self, seconds: float) -> None:
+        self._inner.idle(seconds)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Undone:
+    """A store in which nothing that is written stays."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.read = store.read
+        self.await_change, self.close = store.await_change, store.close
+        self._store = store
+
+    @contextmanager
+    def write(self) -> Iterator[SqliteTx]:
+        with suppress(Undo), self._store.write() as tx:
+            yield tx
+            raise Undo
+
+
+class Undo(Exception):
+    """Ends a transaction without a commit."""
+
+
+def without_ids(value: object) -> str:
+    """Return a value as text, without what is random in it."""
+    return MADE_ANEW.sub("*", msgspec.json.encode(value).decode())
+
+
+def facts(error: RoostError) -> tuple[object, ...]:
+    """Return everything that an error says."""
+    return type(error), str(error), error.code, error.message, error.hint, error.retryable, error.details
 
 
 class Awaited:

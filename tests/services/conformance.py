@@ -31,8 +31,10 @@ WITHOUT_TOKEN = {
     "test_another_pairs_dead_letter_answers_so_too": "deliveries.redeliver",
     "test_files_with_any_name_can_be_edited": "leases.edit",
     "test_nobody_becomes_the_person": "turns.become",
+    "test_nobody_rotates_anothers_key": "agents.rotate_key",
     "test_ones_own_leases_forbid_no_edit": "leases.edit",
     "test_only_people_pause": "deliveries.pause",
+    "test_what_is_not_final_is_never_sealed": "history.cut",
     "test_what_the_session_was_before_changes_nothing_any_more": "turns.become",
 }
 """Tests in which an agent calls what no token of an agent allows, with that verb: they are shown without tokens."""

@@ -86,7 +86,7 @@ OFFERED = {
 
 OF_ITS_OWN = frozenset({
     "GET /messages/inbox", "GET /messages/outbox", "GET /sessions", "GET /sessions/{id}", "GET /leases/{token}",
-    "POST /channels/{name}/messages",
+    "POST /channels/{name}/messages", "POST /hooks/claude",
 })  # fmt: skip
 """Routes whose answers are HTTP's own, and no verb's: the tests of the HTTP interface call them."""
 
