@@ -15,7 +15,7 @@ import msgspec
 from roost import keyfiles
 from roost.agents.model import Agent
 from roost.connect import Project, do_what_is_due
-from roost.errors import RoostError
+from roost.errors import InvalidInput, RoostError
 from roost.hub import Hub
 from roost.interfaces.wire.aclient import AsyncRemote
 from roost.interfaces.wire.address import Address
@@ -144,7 +144,7 @@ class Http(Far):
     def door_of(self, session: str) -> Door:
         made = OverHttp(self.served.thread.http_port, self.token_of(session), beside=self.caller_of(session))
         self._callers.append(made)
-        return made
+        return Mirrored(made, self, session, own_words=(InvalidInput,))
 
     def leave(self) -> None:
         super().leave()
@@ -152,30 +152,32 @@ class Http(Far):
 
 
 class Mirrored:
-    """Makes each short call on the file too, before it goes by the door, and undoes what it wrote there.
+    """Makes each short call on the file too, and undoes what it wrote there.
 
     The answers must be the same but for ids and codes that are made anew each time; and what one refuses, the other
-    refuses with the same error, to the word.
+    refuses with the same error, to the word but for those that the door words itself.
     """
 
-    def __init__(self, inner: Door, project: Project, session: str) -> None:
+    def __init__(
+        self, inner: Door, project: Project, session: str, *, own_words: tuple[type[RoostError], ...] = ()
+    ) -> None:
         self._inner = inner
+        self._own_words = own_words
         undone = Undone(project.store)
         self._file = Local(undone, Silent(), lambda tx: identify(tx, session), duties=do_what_is_due)
 
     def call(self, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = verb, service, args, kwargs
         if verb.mode == "wait":
-            return self._inner.call(verb, service, args, kwargs)
-        try:
-            expected = self._file.call(verb, service, args, kwargs)
-        except RoostError as refused:
-            expected = facts(refused)
-        try:
-            answer = self._inner.call(verb, service, args, kwargs)
-        except RoostError as refused:
-            assert facts(refused) == expected
-            raise
+            return self._inner.call(*call)
+        if verb.mode == "read":  # by the door first: to come in by it may write, and so do what is due
+            answer, expected = outcome(self._inner, call), outcome(self._file, call)
+        else:
+            expected, answer = outcome(self._file, call), outcome(self._inner, call)
         assert type(answer) is type(expected)
+        if isinstance(answer, RoostError):
+            assert isinstance(answer, self._own_words) or facts(answer) == facts(expected)
+            raise answer
         assert answer == expected or without_ids(answer) == without_ids(expected)
         return answer
 
@@ -211,6 +213,14 @@ class Undo(Exception):
     """Ends a transaction without a commit."""
 
 
+def outcome(caller: Caller, call: tuple[Verb[..., Any], type, tuple[Any, ...], dict[str, Any]]) -> Any:
+    """Return what a call answers, or what it is refused with."""
+    try:
+        return caller.call(*call)
+    except RoostError as refused:
+        return refused
+
+
 def without_ids(value: object) -> str:
     """Return a value as text, without what is random in it."""
     return MADE_ANEW.sub("*", msgspec.json.encode(value).decode())
@@ -218,7 +228,7 @@ def without_ids(value: object) -> str:
 
 def facts(error: RoostError) -> tuple[object, ...]:
     """Return everything that an error says."""
-    return type(error), str(error), error.code, error.message, error.hint, error.retryable, error.details
+    return str(error), error.code, error.message, error.hint, error.retryable, error.details
 
 
 class Awaited:
