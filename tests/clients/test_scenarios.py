@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -23,13 +24,30 @@ WAKE_SECONDS_MAX = 2.0
 SCRIPTS = Path(sys.executable).parent
 
 
+with_and_without_daemon = pytest.mark.parametrize("daemon", ["auto", "off"], indirect=True)
+
+
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+def daemon(request: pytest.FixtureRequest) -> str:
+    """Whether hooks start the daemon and speak to it, or take each turn themselves on the file."""
+    return getattr(request, "param", "auto")
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, daemon: str) -> Iterator[Fleet]:
     """A namespace whose HOME has Roost's hooks, put there by `roost init`, and whose PATH has `roost`."""
-    with Fleet(tmp_path / "fleet", path=[SCRIPTS]) as started:
+    with Fleet(tmp_path / "fleet", path=[SCRIPTS], env={"ROOST_DAEMON": daemon}) as started:
         done = started.run("roost", "init", "--yes", "--me", "ada")
         assert done.returncode == 0, done.stdout + done.stderr
         yield started
+        started.end()
+        assert bool(calls_of_daemon(started)) == (daemon == "auto")
+
+
+def calls_of_daemon(fleet: Fleet) -> int:
+    """Return how many calls daemons answered, as they wrote down when they stopped."""
+    log = fleet.repo / ".roost" / "daemon.log"
+    return sum(map(int, re.findall(r"stopped: (\d+) calls", log.read_text()))) if log.exists() else 0
 
 
 @pytest.fixture
@@ -82,6 +100,7 @@ def idle_client(fleet: Fleet, name: str, *more: str) -> Claude:
     return client
 
 
+@with_and_without_daemon
 def test_mail_is_in_the_next_request_after_a_tool_batch(fleet: Fleet, project: Project, planner: Hub[Sync]) -> None:
     script = [bash("touch started; until [ -e go ]; do sleep 0.1; done"), bash("echo two"), say("done")]
     running = fleet.start_ask("one", "work", script=script, env={"ROOST_AGENT": "builder"})
@@ -117,6 +136,7 @@ def test_at_stop_the_agent_goes_on_for_mail_that_asks_and_only_for_that(
     assert delivery(planner, tells.ref).state == "pending"
 
 
+@with_and_without_daemon
 def test_an_idle_session_wakes_for_mail_that_asks(fleet: Fleet, project: Project, planner: Hub[Sync]) -> None:
     client = idle_client(fleet, "one", "woke", "woke again", "after clear", "and again")
     until_joined(project, "claude-1")
@@ -216,6 +236,7 @@ def test_a_long_tool_call_makes_no_duplicate(fleet: Fleet, project: Project, pla
     assert delivery(planner, sent.ref).state == "delivered"
 
 
+@with_and_without_daemon
 def test_an_edit_of_a_leased_file_is_refused_with_the_reason(
     fleet: Fleet, project: Project, planner: Hub[Sync]
 ) -> None:

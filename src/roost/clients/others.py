@@ -11,6 +11,13 @@ import msgspec
 # Program on PATH, folder under the home folder.
 KNOWN = {"claude": ".claude", "codex": ".codex", "gemini": ".gemini", "qwen": ".qwen"}
 SUPPORTED = frozenset({"claude"})
+ADD_MCP = {
+    "claude": "claude mcp add --scope user roost -- roost mcp",
+    "codex": "codex mcp add roost -- roost mcp",
+    "gemini": "gemini mcp add --scope user roost roost mcp",
+    "qwen": "qwen mcp add --scope user roost roost mcp",
+}
+"""What a person types to add Roost's MCP server to a client, which writes it into its own settings."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +29,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_supported(self) -> bool:
-        """Tell whether Roost reaches this client's agents."""
+        """Tell whether Roost has hooks for this client."""
         return self.name in SUPPORTED
+
+    @property
+    def add_mcp(self) -> str:
+        """The command that adds Roost's MCP server to it."""
+        return ADD_MCP[self.name]
 
 
 def clients(home: Path, environ: Mapping[str, str]) -> tuple[Found, ...]:

@@ -1,6 +1,6 @@
 """Real coding clients under test: a fleet in a network namespace, against a scripted model."""
 
-from .drivers import STDIO, Codex, Driver, Gemini, Qwen, Server, roost
+from .drivers import STDIO, ClaudeCode, Codex, Driver, Gemini, Qwen, Server, roost
 from .fleet import Asked, Claude, Fleet
 from .recording import Firing, Recorder
 from .requests import Request, Said
@@ -12,6 +12,7 @@ __all__ = [
     "Asked",
     "Call",
     "Claude",
+    "ClaudeCode",
     "Codex",
     "Driver",
     "Firing",

@@ -1,4 +1,4 @@
-"""The clients beside Claude Code: how each is installed, told of Roost's MCP server, and run for one prompt."""
+"""The clients: how each is started, told of Roost's MCP server, and run for one prompt, without any hook of Roost's."""
 
 import json
 import platform
@@ -41,6 +41,11 @@ class Driver(Protocol):
         ...
 
     @property
+    def program(self) -> list[str]:
+        """How it is started."""
+        ...
+
+    @property
     def failed(self) -> str:
         """What stands in its output, without blanks, once a tool's call failed."""
         ...
@@ -74,6 +79,11 @@ class Codex:
     name: str = "codex"
     failed: str = '"status":"failed"'
 
+    @property
+    def program(self) -> list[str]:
+        (found,) = (CLIENTS / "codex").glob(f"vendor/{platform.machine()}-*/bin/codex")
+        return [str(found)]
+
     def configure(self, home: Path, repo: Path, server: Server) -> None:
         if server.url:
             reached = f'url = "{server.url}"\nbearer_token_env_var = "{TOKEN}"\nrequired = true\n'
@@ -89,9 +99,8 @@ class Codex:
         )
 
     def command(self, prompt: str, url: str) -> list[str]:
-        (program,) = (CLIENTS / "codex").glob(f"vendor/{platform.machine()}-*/bin/codex")
         provider = f'{{name="scripted", base_url="{url}/v1", wire_api="responses", env_key="OPENAI_API_KEY"}}'
-        return [str(program), "exec", "--json", "-c", f"model_providers.scripted={provider}", prompt]
+        return [*self.program, "exec", "--json", "-c", f"model_providers.scripted={provider}", prompt]
 
     def env(self, url: str) -> dict[str, str]:
         return {"OPENAI_API_KEY": DUMMY_KEY}
@@ -107,6 +116,10 @@ class Gemini:
     name: str = "gemini"
     failed: str = '"totalFail":1'
 
+    @property
+    def program(self) -> list[str]:
+        return [str(NODE), str(CLIENTS / "gemini" / "bundle" / "gemini.js")]
+
     def configure(self, home: Path, repo: Path, server: Server) -> None:
         settings = {
             "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": False}},
@@ -117,9 +130,8 @@ class Gemini:
         _write(home / ".gemini", settings, server)
 
     def command(self, prompt: str, url: str) -> list[str]:
-        program = str(CLIENTS / "gemini" / "bundle" / "gemini.js")
         more = ["--approval-mode", "yolo", "-m", "gemini-2.5-flash", "--output-format", "json"]
-        return [str(NODE), program, "-p", prompt, *more]
+        return [*self.program, "-p", prompt, *more]
 
     def env(self, url: str) -> dict[str, str]:
         return {
@@ -139,6 +151,10 @@ class Qwen:
     name: str = "qwen"
     failed: str = '"totalFail":1'
 
+    @property
+    def program(self) -> list[str]:
+        return [str(NODE), str(CLIENTS / "qwen" / "cli-entry.js")]
+
     def configure(self, home: Path, repo: Path, server: Server) -> None:
         settings = {
             "security": {"auth": {"selectedType": "openai"}},
@@ -149,11 +165,38 @@ class Qwen:
         _write(home / ".qwen", settings, server)
 
     def command(self, prompt: str, url: str) -> list[str]:
-        program = str(CLIENTS / "qwen" / "cli-entry.js")
-        return [str(NODE), program, "-p", prompt, "--approval-mode", "yolo", "--output-format", "json"]
+        return [*self.program, "-p", prompt, "--approval-mode", "yolo", "--output-format", "json"]
 
     def env(self, url: str) -> dict[str, str]:
         return {"OPENAI_API_KEY": DUMMY_KEY, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_MODEL": "scripted"}
+
+    def tool(self, name: str) -> str:
+        return f"mcp__roost__{name}"
+
+
+@dataclass(frozen=True)
+class ClaudeCode:
+    """Claude Code; `Fleet.claude` and `Fleet.ask` run it with its hooks."""
+
+    name: str = "claude"
+    failed: str = '"is_error":true'
+
+    @property
+    def program(self) -> list[str]:
+        return [str(CLIENTS / "claude" / "claude")]
+
+    def configure(self, home: Path, repo: Path, server: Server) -> None:
+        reached: dict[str, Any] = {"command": "roost", "args": ["mcp"]}
+        if server.url:
+            reached = {"type": "http", "url": server.url, "headers": {"Authorization": f"Bearer ${{{TOKEN}}}"}}
+        (repo / ".mcp.json").write_text(json.dumps({"mcpServers": {"roost": reached}}))
+
+    def command(self, prompt: str, url: str) -> list[str]:
+        tools = ["--mcp-config", ".mcp.json", "--allowedTools", "mcp__roost"]
+        return [*self.program, "-p", prompt, *tools, "--output-format", "stream-json", "--verbose"]
+
+    def env(self, url: str) -> dict[str, str]:
+        return {"ANTHROPIC_BASE_URL": url}
 
     def tool(self, name: str) -> str:
         return f"mcp__roost__{name}"

@@ -71,14 +71,14 @@ class Fleet:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._end()
+            self.end()
         finally:
             self._stack.close()
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """End the clients, and only then the daemon: a client that goes on would start the next one."""
-        for client in self._clients:
-            with client:
+        while self._clients:
+            with self._clients.pop() as client:
                 client.kill()
         self._tmux.end()
         if (self.repo / ".roost").exists():

@@ -82,5 +82,5 @@ def _told(cli: Cli, found: Prospect, name: str) -> None:
         what = "must be restarted to join" if session.needs_restart else "joins at its next event"
         out.line(f"  Claude Code session {session.pid} in {session.cwd} {what}")
     for other in found.others:
-        out.line(f"  {other.name} was found; Roost does not reach it yet")
+        out.line(f"  {other.name} has no hooks of Roost's yet; it joins and reads its mail over MCP: {other.add_mcp}")
     out.line('Try: roost who, and roost send NAME "hello"')

@@ -1,18 +1,23 @@
-"""Codex, Gemini CLI and Qwen Code with Roost as a server of MCP: they call every tool, as agents of their own."""
+"""Claude Code, Codex, Gemini CLI and Qwen Code with Roost as a server of MCP and without hooks: they call every tool,
+each as an agent of its own."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from roost.clients.others import ADD_MCP
 from roost.connect import Project, connect
 from tests.clients.harness import (
     STDIO,
+    ClaudeCode,
     Codex,
     Driver,
     Fleet,
@@ -20,6 +25,7 @@ from tests.clients.harness import (
     Qwen,
     Server,
     Step,
+    bash,
     roost,
     say,
     wait_until,
@@ -28,7 +34,7 @@ from tests.clients.harness import (
 pytestmark = pytest.mark.clients
 
 SCRIPTS = Path(sys.executable).parent
-DRIVERS: list[Driver] = [Codex(), Gemini(), Qwen()]
+DRIVERS: list[Driver] = [ClaudeCode(), Codex(), Gemini(), Qwen()]
 PORT = 8787
 RESULT_CHARACTERS_MAX = 2_000
 each_client = pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
@@ -37,7 +43,7 @@ each_client = pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driv
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     with Fleet(tmp_path / "fleet", path=[SCRIPTS]) as started:
-        done = started.run("roost", "init", "--yes", "--me", "ada")
+        done = started.run("roost", "init", "--no-hooks", "--yes", "--me", "ada")
         assert done.returncode == 0, done.stdout + done.stderr
         (started.repo / ".roost" / "roost.toml").write_text(f"[daemon]\nport = {PORT}\n")
         yield started
@@ -140,6 +146,35 @@ def test_over_http_a_token_says_who_the_model_is(fleet: Fleet, project: Project,
     assert "LEASE" in refused
     (item,) = planner.messages.inbox().items
     assert (item.message.sender_name, item.message.body) == ("builder", "hello over http")
+
+
+@pytest.mark.parametrize("driver", [Codex(), Gemini(), Qwen()], ids=lambda driver: driver.name)
+def test_its_own_command_adds_the_server(fleet: Fleet, driver: Driver) -> None:
+    program, *more = ADD_MCP[driver.name].split()
+    assert program == driver.name
+    added = fleet.run(*driver.program, *more)
+    assert added.returncode == 0, added.stdout + added.stderr
+    (settings,) = [one for one in fleet.home.glob(f".{driver.name}/*") if one.name in ("config.toml", "settings.json")]
+    text = settings.read_text()
+    written = tomllib.loads(text)["mcp_servers"] if settings.suffix == ".toml" else json.loads(text)["mcpServers"]
+    assert (written["roost"]["command"], written["roost"]["args"]) == ("roost", ["mcp"])
+    assert ADD_MCP[driver.name] in fleet.run("roost", "init", "--no-hooks", "--yes").stdout
+
+
+def test_a_client_in_an_agents_shell_is_an_agent_of_its_own(fleet: Fleet, project: Project) -> None:
+    done = fleet.run("roost", "init", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    inner = Codex()
+    inner.configure(fleet.home, fleet.repo, STDIO)
+    url = f"{fleet.url}/inner"
+    variables = " ".join(f"{name}={value}" for name, value in inner.env(url).items())
+    command = f"{variables} {shlex.join(inner.command('hello', url))} </dev/null"
+    fleet.script("inner", [roost(inner, "who"), say("finished")])
+    asked = fleet.ask("outer", "hello", script=[bash(f"echo session $ROOST_SESSION; {command}"), say("finished")])
+    assert asked.exit == 0, asked.err
+    assert "session 0" in fleet.requests("outer")[1].results()[0]
+    assert you(fleet.wait_request("inner", 2).results()[0]) == "codex-1"
+    assert {one.name for one in project.system().agents.list()} == {"ada", "claude-1", "codex-1"}
 
 
 def test_two_sessions_in_one_repository_are_two_agents_and_a_third_has_the_name_it_was_given(
