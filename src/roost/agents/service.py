@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from roost.agents.model import Agent, Alias, AliasKind, Kind, Profile
-from roost.errors import AlreadyExists, Forbidden, UnknownAgent
+from roost.errors import AlreadyExists, Forbidden, InvalidName, UnknownAgent
 from roost.ids import new_id
-from roost.names import check_name, fold_alias, slug, suggest
+from roost.names import check_name, fold_alias, is_reserved, slug, suggest
 from roost.verbs import M, Service, Sync, query, verb
 
 
@@ -111,7 +111,10 @@ class Agents(Service[M]):
 
     @verb
     def add_alias(self, alias: str, *, kind: AliasKind = "other", name: str = "") -> None:
-        """Let the caller (or `name`, if a person asks) answer to another name too. Raises AlreadyExists."""
+        """Let the caller (or `name`, if a person asks) answer to another name too.
+
+        Raises AlreadyExists, and InvalidName for one that is reserved.
+        """
         self._put_alias(self._mine_or_as_person(name), alias, kind)
 
     @verb
@@ -167,6 +170,8 @@ class Agents(Service[M]):
 
     def _put_alias(self, agent: Agent, alias: str, kind: AliasKind) -> None:
         folded = fold_alias(alias)
+        if is_reserved(folded):
+            raise InvalidName(f"{alias!r} is reserved, or looks like a name that is", hint="choose another alias")
         other = self.find(folded)
         if other is not None and other.id != agent.id:
             raise AlreadyExists(f"{alias!r} already names {other.name}", hint="choose another alias", alias=alias)
