@@ -183,17 +183,28 @@ def _ways(url: str, as_: str, takeover: bool) -> tuple[Revive, Introduce]:
 
 def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
     """Start the daemon of a place and wait until it answers; one that runs already is as good. Raises Unavailable."""
-    spawn(place)
+    pid = spawn(place)
     deadline, pause = time.monotonic() + seconds, 0.01
     while not is_running(place):
+        if _has_failed(pid):
+            raise Unavailable("the daemon could not start", hint="see `roost logs`")
         if time.monotonic() > deadline:
             raise Unavailable(f"the daemon did not start within {seconds:g} s", hint="see `roost logs`")
         time.sleep(pause)
         pause = min(0.1, pause * 1.5)
 
 
-def spawn(place: str) -> None:
-    """Start the daemon of a place in a session of its own, and do not wait."""
+def _has_failed(pid: int) -> bool:
+    """Say whether a daemon that this process started ended with an error; one that found another ends without."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:  # seen already, or this process ignores its children
+        return False
+    return bool(ended) and status != 0
+
+
+def spawn(place: str) -> int:
+    """Start the daemon of a place in a session of its own, and do not wait; return its process."""
     import sys
 
     log = os.path.join(place, LOG)
@@ -204,7 +215,7 @@ def spawn(place: str) -> None:
     ]
     kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
     words = [sys.executable, "-m", "roost.daemon", place]
-    os.posix_spawn(sys.executable, words, kept, file_actions=actions, setsid=True)
+    return os.posix_spawn(sys.executable, words, kept, file_actions=actions, setsid=True)
 
 
 def start_soon(place: str) -> None:

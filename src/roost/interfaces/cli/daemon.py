@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -49,20 +50,23 @@ def down(cli: Cli, timeout: float) -> None:
     from roost.daemon.places import Lock
 
     place = reach.place_of(cli.folder)
-    run, lock = _told(place), Lock(place)
-    if lock.take():
-        lock.release()
-        cli.answer({"stopped": False}, lambda: cli.out.line("no daemon runs for this project"))
-        return
-    if run is not None:
-        os.kill(run.pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout
+    lock, told_to, deadline = Lock(place), 0, time.monotonic() + timeout
     while not lock.take():
+        run = _told(place)
+        if run is not None and told_to not in (0, run.pid):
+            break  # whoever still calls has started the next one
+        if run is not None and not told_to:
+            told_to = run.pid
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(told_to, signal.SIGTERM)
         if time.monotonic() > deadline:
             raise click.ClickException(f"the daemon did not stop within {timeout:g} s; see `roost logs`")
         time.sleep(0.02)
     lock.release()
-    cli.answer({"stopped": True}, lambda: cli.out.line("the daemon stopped"))
+    if cli.out.as_json:
+        cli.out.json({"stopped": bool(told_to)})
+    else:
+        cli.out.line("the daemon stopped" if told_to else "no daemon runs for this project")
 
 
 @verb("logs")
@@ -72,6 +76,7 @@ def logs(cli: Cli, lines: int, follow: bool) -> None:
     """Show what the daemon and the hooks wrote down, newest last."""
     place = reach.place_of(cli.folder)
     paths = [os.path.join(place, name) for name in LOGS]
+    ends = {path: _size(path) for path in paths}
     found = {os.path.basename(path): _tail(path, lines) for path in paths}
 
     def show() -> None:
@@ -86,7 +91,7 @@ def logs(cli: Cli, lines: int, follow: bool) -> None:
     else:
         show()
     if follow:
-        _follow(cli, paths)
+        _follow(cli, ends)
 
 
 def _show(cli: Cli, run: Run | None, said: str) -> None:
@@ -119,16 +124,27 @@ def _tail(path: str, lines: int) -> list[str]:
         return []
 
 
-def _follow(cli: Cli, paths: list[str]) -> None:
-    places = {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
+
+
+def _follow(cli: Cli, ends: dict[str, int]) -> None:
+    """Show what comes behind these places; a file that is shorter than before has begun anew."""
     while True:
-        for path, at in places.items():
-            size = os.path.getsize(path) if os.path.exists(path) else 0
-            if size > at:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    file.seek(at)
-                    for line in file.read(size - at).splitlines():
-                        cli.out.line(line)
-            places[path] = size
+        for path, at in ends.items():
+            ends[path] = _size(path)
+            for line in _between(path, at if at <= ends[path] else 0, ends[path]):
+                cli.out.line(line)
         sys.stdout.flush()
         time.sleep(FOLLOW_SECONDS)
+
+
+def _between(path: str, start: int, end: int) -> list[str]:
+    if start == end:
+        return []
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(end - start).decode(errors="replace").splitlines()
