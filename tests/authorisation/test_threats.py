@@ -7,8 +7,6 @@ import logging
 import os
 import re
 import stat
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +19,7 @@ from websockets.sync.client import connect as ws
 from roost import keyfiles
 from roost.connect import Project, connect
 from roost.daemon import native, places
-from roost.daemon.logs import FOLD, LOG_BYTES_MAX, Folded
+from roost.daemon.logs import Folded
 from roost.errors import UnsafeFolder
 from roost.hub import Hub
 from roost.interfaces.wire.frames import ERROR, HELLO, Hello
@@ -70,6 +68,12 @@ def every_verb() -> dict[str, str]:
                     mode = "stream" if isinstance(verb, Stream) else verb.mode
                     found[f"{service}.{name}"] = scope_of(service, name, mode)
     return found
+
+
+def test_each_threat_to_the_doors_is_played_by_a_test_that_names_it() -> None:
+    text = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
+    named = {int(number) for number in re.findall(r"def test_t(\d+)_", text)}
+    assert named >= {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 27, 28}
 
 
 # --- T6: no power that a token has not got ----------------------------------------------------------------------------
@@ -269,19 +273,6 @@ def test_t10_a_key_is_in_no_refusal(stage: Stage, caplog: pytest.LogCaptureFixtu
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\u202e\n2026-01-01 00:00:00,000 INFO forged"
 
 
-def test_t15_a_record_of_the_log_is_one_record_whatever_is_in_it() -> None:
-    """T15: nothing steers the terminal of who reads it, and no line that a caller wrote looks like Roost's own."""
-    try:
-        raise ValueError(HOSTILE)
-    except ValueError as error:
-        record = logging.makeLogRecord({"msg": "%s failed", "args": (HOSTILE,), "exc_info": (ValueError, error, None)})
-    text = Folded("%(asctime)s %(levelname)s %(message)s").format(record)
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
-    first, *rest = text.split("\n")
-    assert rest and all(line.startswith(FOLD[1:]) for line in rest)
-    assert "[U+001B]" in first
-
-
 def test_t15_what_callers_send_comes_into_no_log_unescaped(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     credential = Credential(token=stage.person.tokens.create(scopes=EVERYTHING).key)
     for args in (
@@ -294,25 +285,6 @@ def test_t15_what_callers_send_comes_into_no_log_unescaped(stage: Stage, caplog:
     by_http(stage, credential, "GET", "/v1/agents/%1b%5d0%3bowned%07%0aforged")
     text = "\n".join(Folded("%(message)s").format(record) for record in caplog.records)
     assert "\x1b" not in text and "\nforged" not in text
-
-
-FILLING = """
-import logging, sys
-from roost.daemon import logs
-logs.begin(sys.argv[1])
-for _ in range(3 * logs.LOG_BYTES_MAX // 65_536):
-    logging.error("x" * 65_536)
-"""
-
-
-def test_t20_the_log_is_put_aside_when_it_is_full(tmp_path: Path) -> None:
-    """T20: whoever makes it long fills two files and no disk."""
-    log = tmp_path / "daemon.log"
-    with log.open("ab") as file:
-        subprocess.run([sys.executable, "-c", FILLING, str(log)], stderr=file, check=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1"]
-    assert all(path.stat().st_size < LOG_BYTES_MAX + 100_000 for path in tmp_path.iterdir())
-    assert stat.S_IMODE(log.stat().st_mode) == 0o600, "the new one"
 
 
 # --- T20, T27: limits are of the project, not of a door ---------------------------------------------------------------
@@ -391,33 +363,48 @@ def test_t28_another_users_process_is_hung_up_on_without_a_word(stage: Stage, mo
         wire.call(0, HELLO, Credential(session=session, key=key).hello())
 
 
-def test_t28_the_folder_of_the_sockets_is_made_for_one_user_and_taken_from_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """T28: open to others, a link, a file: each is refused, and nothing is made in it."""
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: a socket's path ends at 108 bytes."""
+    with tempfile.TemporaryDirectory(prefix="roost-test-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_t28_the_folder_of_the_sockets_is_made_for_one_user(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T28: whatever the umask is, from the first moment on."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
     before = os.umask(0)
     try:
-        runtime = tmp_path / "run"
-        runtime.mkdir(0o700)
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        folder = Path(places.sockets(str(tmp_path)))
+        folder = Path(places.sockets("/project/.roost"))
     finally:
         os.umask(before)
+    assert folder.parent == short / "roost"
     assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder.parent)] == [0o700, 0o700]
-    monkeypatch.delenv("XDG_RUNTIME_DIR")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    planted = tmp_path / f"roost-{os.geteuid()}"
-    elsewhere = tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("planted", ["a link", "open to others", "a file", "a link inside"])
+def test_t28_a_folder_that_somebody_planted_is_not_taken(
+    short: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    """T28: in a directory that all may write to, where another user was first; nothing is made in it."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    elsewhere, folder = short / "elsewhere", short / f"roost-{os.geteuid()}"
     elsewhere.mkdir(0o700)
-    planted.symlink_to(elsewhere)
+    if planted == "a link":
+        folder.symlink_to(elsewhere)
+    elif planted == "a file":
+        folder.touch(0o600)
+    elif planted == "a link inside":
+        inside = Path(places.sockets("/project/.roost"))
+        inside.rmdir()
+        inside.symlink_to(elsewhere)
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
     with pytest.raises(UnsafeFolder):
-        places.sockets(str(tmp_path))
-    planted.unlink()
-    planted.mkdir(0o777)
-    planted.chmod(0o777)
-    with pytest.raises(UnsafeFolder):
-        places.sockets(str(tmp_path))
-    assert not list(elsewhere.iterdir()) and not list(planted.iterdir())
+        places.sockets("/project/.roost")
+    assert not list(elsewhere.iterdir())
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
