@@ -9,6 +9,7 @@ from typing import Any, Literal
 from roost.connect import Project
 from roost.deliveries.model import Verdict
 from roost.interfaces.hook.looking import look_at
+from roost.sessions.model import Session
 from roost.turns.model import ClientEvent, Surroundings
 from roost.turns.taking import Taken
 
@@ -66,6 +67,16 @@ class Played:
             head=head,
         )
         return self.project.system().turns.take(ClientEvent(**(given | fields)), around)
+
+    def arrive(self, client: str = "claude") -> Session:
+        """Let it come by MCP, which no hook announces."""
+        around = Surroundings(
+            client_pid=self._process.pid,
+            worktree=self.worktree,
+            linked_name=self.linked,
+            agent_wanted=self.wants,
+        )
+        return self.project.system().turns.arrive(client, around)
 
     def start(self, source: str = "startup", **fields: Any) -> Taken:
         return self.event("SessionStart", source=source, **fields)
