@@ -67,10 +67,11 @@ def retain_if_due(history: History[Sync], *, pause: Pause = lambda: None) -> Ret
 
 
 def is_due(folder: str) -> bool:
-    """Say whether the last round was more than an hour ago; a store in memory has none."""
+    """Say whether the last round was more than an hour ago, or what it left cannot be seen; a store in memory has
+    none."""
     try:
         return not 0 <= time.time() - os.stat(os.path.join(folder, LOCK)).st_mtime < EVERY_SECONDS
-    except FileNotFoundError:
+    except OSError:  # there was none yet, or the next round says what is wrong
         return bool(folder)
 
 
