@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from roost import whoami
+from roost import keyfiles, whoami
 from roost.calling import look_at, session_of_person
 from roost.errors import RateLimited, WhoAreYou
 from roost.interfaces.door import Entrant
@@ -57,7 +57,10 @@ async def enter_by_pipe(core: Core, hello: Hello, *, pid: int, client: str) -> E
     newcomer = Surroundings(
         client_pid=found.pid, worktree=tree.top, linked_name=tree.linked_name, agent_wanted=hello.agent
     )
-    session: Session = await core.call("", Turns.arrive, Turns, (named, newcomer), {})
+    key, key_hash = keyfiles.new_key()
+    session: Session = await core.call("", Turns.arrive, Turns, (named, newcomer), {"key_hash": key_hash})
+    if session.key_hash == key_hash and core.project.place is not None:
+        keyfiles.write(core.project.place.at("sessions"), session.id, key)  # for its shell, once hooks name it there
     return _entrant(core, session.id)
 
 

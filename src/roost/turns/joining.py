@@ -48,7 +48,7 @@ class Joining(Service[M]):
         return live or sessions.begin(agent, client="terminal", process=None, state="idle")
 
     @verb
-    def arrive(self, client: str, around: Surroundings) -> Session:
+    def arrive(self, client: str, around: Surroundings, *, key_hash: bytes = b"") -> Session:
         """Return the session in a client's process (`around.client_pid`) that comes by itself and has no hooks.
 
         Begin it if there is none: as whoever was in that process before, as `ROOST_AGENT` or the linked worktree say,
@@ -57,7 +57,7 @@ class Joining(Service[M]):
         if self.tx.me.kind != "system":
             raise Forbidden("a session is begun by Roost, not by another session", hint="use `roost join`")
         event = ClientEvent(client=client, name="arrival", kind="other", client_session="", cwd=around.worktree)
-        return Whose(_inner(self), event, around, b"").here()
+        return Whose(_inner(self), event, around, key_hash).here()
 
     @verb
     def become(self, name: str, *, key_hash: bytes = b"", takeover: bool = False, reclaim: bool = False) -> Became:

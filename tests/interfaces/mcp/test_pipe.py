@@ -18,6 +18,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
+from roost import keyfiles
 from roost.interfaces.mcp import program
 from roost.interfaces.mcp.pipe import Lines
 from roost.runtimes.host import LocalHost
@@ -167,6 +168,7 @@ def test_a_client_that_has_not_joined_joins_under_its_own_name_with_its_first_ca
     assert session is not None
     assert session.process == LocalHost().process(os.getpid())
     assert (session.client, session.worktree) == ("test", "")
+    assert keyfiles.shows(fleet.place / "sessions", session.id, session.key_hash)
     pipe.close()
 
 
