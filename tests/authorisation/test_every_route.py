@@ -88,6 +88,38 @@ def test_t2_who_shows_no_valid_token_gets_nothing(stage: Stage, wrong: dict[str,
             assert answer.json()["code"] == "UNAUTHENTICATED" and "roost" in answer.json()["hint"]
 
 
+@pytest.fixture(scope="module")
+def good(stage: Stage) -> dict[str, str]:
+    """The header of a token that may do everything."""
+    key = stage.person.tokens.create(scopes=["send", "read", "lease", "admin"], expires_in=1_000 * HOUR).key
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES, ids=[f"{method} {path}" for method, path in ROUTES])
+def test_t1_t3_t5_a_page_of_another_site_reaches_no_route(
+    stage: Stage, good: dict[str, str], method: str, path: str
+) -> None:
+    """T1, T3, T5: not by a name that was rebound, not from its origin, not by a form; with a good token neither."""
+    local = f"{LOCAL}:{stage.port}"
+    wrong = [(421, {"Host": "evil.example"}), (421, {"Host": f"evil.example:{stage.port}"})]
+    wrong += [(403, {"Origin": origin}) for origin in ("null", "http://evil.example", f"http://{local}.evil.example")]
+    if method in ("POST", "PATCH", "PUT", "DELETE"):
+        wrong += [(415, {"Content-Type": "text/plain"}), (413, {"Content-Length": "99999999999"})]
+    for status, headers in wrong:
+        sent = {"Host": local, **good, **headers}
+        assert _status(stage, method, path, sent) == status, headers
+
+
+def test_t5_no_answer_lets_another_site_read_it(stage: Stage, good: dict[str, str]) -> None:
+    for method, path in ROUTES:
+        if method in ("GET", "HEAD") and "stream" not in path and "sse" not in path:
+            answer = _ask(stage, method, path, {**good, "Origin": f"http://{LOCAL}:{stage.port}"})
+            assert not any(name.lower().startswith("access-control") for name in answer.headers), path
+            assert answer.headers["x-content-type-options"] == "nosniff" and "set-cookie" not in answer.headers
+    asking = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    assert _ask(stage, "OPTIONS", "/v1/messages", asking).status_code == 403
+
+
 @pytest.mark.parametrize("said", ['{"type":"hello"}', '{"type":"hello","token":"rst_x"}', '{"type":"ping"}', "{", ""])
 def test_t3_a_socket_without_a_token_is_heard_once(stage: Stage, said: str) -> None:
     stage.clock.advance(61)
@@ -193,6 +225,19 @@ def _ask(stage: Stage, method: str, path: str, headers: dict[str, str], body: An
     content = json.dumps(body or {}) if method in ("POST", "PUT", "PATCH") else None
     url = f"http://{LOCAL}:{stage.port}{path}"
     return stage.http.request(method, url, headers=given, content=content)
+
+
+def _status(stage: Stage, method: str, path: str, headers: dict[str, str]) -> int:
+    """Send only the head of a request, with no header that is not named; return the status of the answer."""
+    given = dict(headers)
+    if method == "WS":
+        method = "GET"
+        given |= {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+        given |= {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+    with socket.create_connection((LOCAL, stage.port), timeout=GUARD_SECONDS) as end:
+        end.sendall("\r\n".join([*lines, "", ""]).encode())
+        return int(end.recv(65_536).split(b" ", 2)[1])
 
 
 def _refused_by_socket(stage: Stage, path: str, headers: dict[str, str]) -> str:
