@@ -17,6 +17,7 @@ from bench.scene import SETTINGS
 from roost.hub import Hub
 from roost.verbs import Sync
 from tests.clients.harness import Fleet, bash, say
+from tests.clients.harness.fleet import INSTALLED
 
 SCRIPTS = Path(sys.executable).parent
 ROUNDS, BOUNDARIES = 4, 10
@@ -28,11 +29,11 @@ PATIENCE_SECONDS = 90
 def s13() -> list[Line]:
     """Busy: what Roost adds between a tool's end and the next request. Idle: from the send to the request."""
     taken: dict[str, list[float]] = {"mail": [], "quiet": [], "bare": []}
-    with _fleet(hooks=True) as served, _fleet(hooks=False) as bare_ones, roost.open(served.repo, as_="planner") as hub:
+    with fleet(hooks=True) as served, fleet(hooks=False) as bare_ones, roost.open(served.repo, as_="planner") as hub:
         for number in range(ROUNDS):
-            taken["bare"] += _boundaries(bare_ones, f"bare-{number}")
-            taken["quiet"] += _boundaries(served, f"quiet-{number}")
-            taken["mail"] += _boundaries(served, f"mail-{number}", hub)
+            taken["bare"] += boundaries(bare_ones, f"bare-{number}")
+            taken["quiet"] += boundaries(served, f"quiet-{number}")
+            taken["mail"] += boundaries(served, f"mail-{number}", hub)
         woken = _wakes(served, hub)
     bare, quiet, mail = (p50(taken[name]) for name in ("bare", "quiet", "mail"))
     return [
@@ -46,10 +47,11 @@ def s13() -> list[Line]:
 
 
 @contextmanager
-def _fleet(*, hooks: bool) -> Iterator[Fleet]:
+def fleet(*, hooks: bool, launched: bool = False) -> Iterator[Fleet]:
+    """Yield a fleet with Roost's hooks or without, whose clients are started by `roost run` or not."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as scratch,
-        Fleet(Path(scratch) / "fleet", path=[SCRIPTS]) as started,
+        Fleet(Path(scratch) / "fleet", path=[SCRIPTS], claude=_launcher(scratch) if launched else INSTALLED) as started,
     ):
         if hooks:
             done = started.run("roost", "init", "--yes", "--me", "ada")
@@ -60,7 +62,14 @@ def _fleet(*, hooks: bool) -> Iterator[Fleet]:
         started.run("roost", "down")
 
 
-def _boundaries(fleet: Fleet, session: str, sender: Hub[Sync] | None = None) -> list[float]:
+def _launcher(folder: str) -> Path:
+    path = Path(folder) / "claude"
+    path.write_text(f'#!/bin/sh\nexec roost run -- "{INSTALLED}" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def boundaries(fleet: Fleet, session: str, sender: Hub[Sync] | None = None) -> list[float]:
     """Return the seconds between the requests of a turn of tool calls, the tools' own time taken off."""
     script = [*(bash(f"sleep {TOOL_SECONDS}") for _ in range(BOUNDARIES)), say("done")]
     running = fleet.start_ask(session, "work", script=script, env={"ROOST_AGENT": session})

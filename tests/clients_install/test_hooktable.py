@@ -50,7 +50,7 @@ def test_a_launched_client_tells_of_mail_by_http_and_of_what_must_be_checked_by_
     for event, (group,) in told.items():
         (handler,) = group["hooks"]
         assert handler["type"] == "http" and handler["headers"] == {"Authorization": "Bearer rsl_key"}
-        assert (group.get("matcher"), handler["timeout"]) == (every[event][0].get("matcher"), 5)
+        assert (group.get("matcher"), handler["timeout"]) == (every[event][0].get("matcher"), 3)
         assert every[event][0]["hooks"][0]["command"] == hooktable.HTTP_COMMAND
     assert set(hooktable.http_groups("u", "k", batch=False)) ^ set(told) == {"PostToolBatch", "PostToolUse"}
 

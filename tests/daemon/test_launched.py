@@ -129,7 +129,7 @@ def test_a_daemon_that_it_starts_is_no_child_of_the_client(person: Person) -> No
 
 
 def test_its_hooks_go_past_a_proxy(person: Person) -> None:
-    environ = person.launch("claude", https_proxy="http://p", HTTP_PROXY="http://p", NO_PROXY="example.org")["environ"]
+    environ = person.launch("claude", HTTP_PROXY="http://127.0.0.1:3128", NO_PROXY="example.org")["environ"]
     assert (environ["NO_PROXY"], environ["no_proxy"]) == ("example.org,127.0.0.1", "127.0.0.1")
     assert "NO_PROXY" not in person.launch("claude")["environ"]
 

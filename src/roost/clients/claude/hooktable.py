@@ -27,6 +27,7 @@ WAIT_COMMAND = f"{COMMAND} wait"
 # idle session, and what outlives it cannot be woken until its next event: an evening and a night are not too long.
 START_SECONDS = 10
 EVENT_SECONDS = 5
+HTTP_SECONDS = 3
 WAIT_SECONDS = 24 * 3600
 
 
@@ -73,7 +74,7 @@ def http_groups(url: str, key: str, *, batch: bool = True) -> dict[str, list[Gro
     made: dict[str, list[Group]] = {}
     for hook in _used(batch):
         if hook.by_http:
-            made.setdefault(hook.event, []).append(_matched(hook, [_http(url, key, hook.seconds)]))
+            made.setdefault(hook.event, []).append(_matched(hook, [_http(url, key)]))
     return made
 
 
@@ -104,8 +105,8 @@ def _group(hook: Hook) -> Group:
     return _matched(hook, handlers)
 
 
-def _http(url: str, key: str, seconds: int) -> Handler:
-    return {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {key}"}, "timeout": seconds}
+def _http(url: str, key: str) -> Handler:
+    return {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {key}"}, "timeout": HTTP_SECONDS}
 
 
 def _matched(hook: Hook, handlers: list[Handler]) -> Group:
