@@ -346,6 +346,12 @@ class SlowReader(Exhausted):
 # --- unavailable ------------------------------------------------------------------------------------------------------
 
 
+class Stopping(Unavailable):
+    """The daemon ends; the next one goes on."""
+
+    code = "STOPPING"
+
+
 class StoreBusy(Unavailable):
     """The write gate did not open before the deadline."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import subprocess
@@ -15,10 +13,6 @@ from typing import Any, TypeVar
 
 import httpx
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from roost import keyfiles
 from roost.agents.model import Kind
@@ -35,6 +29,7 @@ from roost.interfaces.http.serve import serve
 from roost.interfaces.wire.frames import Hello
 from roost.runtimes.host import LocalHost
 from roost.verbs import Sync
+from tests.certificates import certified
 
 T = TypeVar("T")
 LOCAL = "127.0.0.1"
@@ -59,7 +54,7 @@ class Stage:
         self.person = self.joined("ada", kind="human")
         self.socket, self.http_socket = str(folder / "n.sock"), str(folder / "h.sock")
         self.loop = uvloop.new_event_loop()
-        self._tls = _certified(folder)
+        self._tls = certified(folder)
         self._thread = threading.Thread(target=self.loop.run_forever, name="stage", daemon=True)
         self._thread.start()
         self.run(self._begin())
@@ -150,16 +145,3 @@ class Stage:
 
 def _no_hook(raw: bytes, pid: int) -> asyncio.Future[bytes]:
     raise AssertionError("no hook comes to this daemon")
-
-
-def _certified(folder: Path) -> Settings:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "roost")])
-    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOCAL))])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-    made = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    certificate, private_key = folder / "tls.pem", folder / "tls.key"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    form = serialization.PrivateFormat.PKCS8
-    private_key.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    return Settings(certificate=str(certificate), private_key=str(private_key))

@@ -7,8 +7,6 @@ its own would cost each of them 0.3 s.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -17,10 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from roost.config import Daemon as Settings
 from roost.connect import Project
@@ -31,6 +25,7 @@ from roost.daemon.native import Connection, Doors
 from roost.interfaces.http.serve import Served as ServedByHttp
 from roost.interfaces.http.serve import serve
 from roost.interfaces.wire.frames import Hello
+from tests.certificates import certified
 
 T = TypeVar("T")
 ANSWER_SECONDS_MAX = 60.0
@@ -133,18 +128,3 @@ def _no_hook(raw: bytes, pid: int) -> asyncio.Future[bytes]:
 
 async def _no_pipe(hello: Hello, connection: Connection) -> None:
     raise AssertionError("no other protocol is spoken here")
-
-
-def certified(folder: Path) -> Settings:
-    """Return settings with a certificate of this machine, which signs itself, in a folder."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "roost")])
-    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOCAL))])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-    made = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    certificate, private_key = folder / "tls.pem", folder / "tls.key"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private_key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return Settings(certificate=str(certificate), private_key=str(private_key))

@@ -61,8 +61,11 @@ class Agents(Service[M]):
         reserved: bool = False,
         profile: Profile | None = None,
     ) -> Agent:
-        """Make a new agent, offline until a session joins it. Raises InvalidName, AlreadyExists."""
+        """Make a new agent, offline until a session joins it. Raises InvalidName, AlreadyExists, and Forbidden where an
+        agent wants a person or a service made."""
         check_name(name, what="agent")
+        if kind != "agent" and self.tx.me.kind not in ("human", "system"):
+            raise Forbidden(f"an agent cannot make a {kind}", hint="the project's person can")
         if self.find(name) is not None:
             raise AlreadyExists(f"the name {name!r} is taken", hint="choose another name", name=name)
         agent = Agent(

@@ -238,13 +238,13 @@ class Socket:
 @contextlib.contextmanager
 def listening(bird: Canary, run: Run) -> Iterator[Socket]:
     """Listen with a token that is revoked afterwards."""
-    from websockets.sync.client import connect
+    from websockets.sync.client import unix_connect
 
     tokens = bird.project.system().tokens
     made = tokens.create(RECEIVER, scopes=("send", "read"), expires_in=LIFE_SECONDS, label="canary")
     shown = {"Authorization": f"Bearer {made.key}"}
     try:
-        with connect(f"ws://{run.host}:{run.port}/v1/stream", additional_headers=shown, proxy=None) as socket:
+        with unix_connect(run.http_socket, "ws://localhost/v1/stream", additional_headers=shown) as socket:
             yield Socket(socket)
     finally:
         tokens.revoke(made.token.id)

@@ -15,11 +15,11 @@ from roost.checkup.model import Check, judged
 from roost.config import load
 from roost.connect import Project
 from roost.daemon import places
+from roost.exposure import is_local
 
 FILES_MAX = 20_000
 SECRET = ("secret", "store.db*", "sessions/*", "archives/*", "backups/*", "*.db", "*.jsonl*", "*.token")
 """What of `.roost` tells what was said, or lets somebody speak as another; tokens, where somebody put them there."""
-LOCAL = frozenset({"", "127.0.0.1", "::1", "localhost"})
 LOG_READ_BYTES_MAX = 1024 * 1024
 STOP_DAYS = 7
 DAY_MS = 86_400_000
@@ -93,13 +93,11 @@ def trust() -> Check:
 
 def _addresses(run: places.Run) -> Check:
     said = f"process {run.pid} listens at {run.socket}"
-    said += f", http://{run.host}:{run.port}" if run.port else ""
+    said += f", {run.url}" if run.port else ""
     said += f", TLS port {run.tls_port}" if run.tls_port else ""
-    if run.port and run.host not in LOCAL:
-        to_do = 'others read along: set host = "127.0.0.1", or put TLS in front of it'
-        return Check(name="daemon", grade="fail", said=said, to_do=to_do)
+    is_open = bool(run.tls_port) or (bool(run.port) and not is_local(run.host))
     to_do = "others can reach it, with a token: keep it so only if that is meant"
-    return judged("daemon", said, well=not run.tls_port, to_do=to_do)
+    return judged("daemon", said, well=not is_open, to_do=to_do)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -187,9 +187,11 @@ class Core:
         self, me: Me, *, after: int = 0, channel: str = "", agent: str = "", packed: bool
     ) -> Conversation:
         from roost.agents.service import Agents
+        from roost.messages.service import Messages
 
         with self.reading() as tx:
             tx.me = me
+            Messages[Sync](InTx(tx)).log(after=after, channel=channel, agent=agent, limit=1)  # raises what is wrong
             agent_id = Agents[Sync](InTx(tx)).get(agent).id if agent else ""
         shown = _packed_message if packed else _message
         bare = channel.removeprefix("#")

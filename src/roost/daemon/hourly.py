@@ -7,7 +7,7 @@ import logging
 import threading
 
 from roost.connect import connect
-from roost.errors import Conflict, RoostError
+from roost.errors import RoostError, Stopping
 from roost.history.model import Retained
 from roost.history.retaining import is_due, retain_if_due
 
@@ -15,12 +15,6 @@ FIRST_SECONDS = 10.0
 LOOK_SECONDS = 60.0
 
 log = logging.getLogger("roost.daemon")
-
-
-class Stopping(Conflict):
-    """The daemon ends, and the next one goes on with what was begun."""
-
-    code = "STOPPING"
 
 
 async def retain(place: str, archives: str) -> None:

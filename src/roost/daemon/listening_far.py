@@ -13,6 +13,7 @@ import msgspec
 
 from roost.daemon.places import HTTP, Run
 from roost.errors import InvalidInput
+from roost.exposure import refuse_exposure
 
 if TYPE_CHECKING:
     from roost.config import Daemon as Settings
@@ -27,21 +28,26 @@ async def open_http(
     door: DaemonDoor, settings: Settings, run: Run, folder: str, traces: Traces | None, kept_port: int
 ) -> tuple[Any, Run]:
     """Serve HTTP if it is wanted and installed, at the port of before if it is free; return what stops it, and where
-    it listens."""
+    it listens. Raises Forbidden for an address that others reach, unless it is safe."""
     if not settings.http or find_spec("uvicorn") is None or find_spec("roost.interfaces.http") is None:
         return None, run
     from roost.interfaces.http.serve import serve
 
+    refuse_exposure(settings)
     unix_path = os.path.join(folder, HTTP)
     around = traces.around if traces is not None else lambda app: app
     served = await serve(door, settings, unix_path=unix_path, kept_port=kept_port, around=around)
-    return served, msgspec.structs.replace(run, http_socket=unix_path, host=settings.host, port=served.port)
+    return served, msgspec.structs.replace(
+        run, http_socket=unix_path, host=settings.host, port=served.port, is_tls=bool(settings.certificate)
+    )
 
 
 async def open_tls(doors: Doors, settings: Settings, run: Run) -> tuple[asyncio.Server | None, Run]:
-    """Serve the native protocol over TLS if a port for it is configured. Raises InvalidInput without a certificate."""
+    """Serve the native protocol over TLS if a port for it is configured. Raises InvalidInput without a certificate,
+    Forbidden for an address that others reach without an explicit word."""
     if not settings.tls_port:
         return None, run
+    refuse_exposure(settings)
     loop = asyncio.get_running_loop()
     context = tls_context(settings)
     server = await loop.create_server(doors.connection, settings.host, settings.tls_port, ssl=context)

@@ -62,7 +62,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     port: int = 0
     tls_port: int = 0
+    is_tls: bool = False
     trouble: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where HTTP is served; '' where it is not."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}" if self.port else ""
 
 
 def sockets(place: str) -> str:

@@ -11,6 +11,7 @@ import resource
 import signal
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,7 @@ from roost.daemon.door import DaemonDoor
 from roost.daemon.hooks import Hooks
 from roost.daemon.loading import load
 from roost.daemon.native import Connection, Doors
+from roost.daemon.steady import kept_up
 from roost.daemon.tracing import traces_of
 from roost.errors import RoostError
 
@@ -71,13 +73,14 @@ class Daemon:
         self._trace(project.store.config.daemon)
         self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=self.door.allow_by_wire)
         archives = project.store.config.retention.folder
-        watching = [
-            loop.create_task(self.core.watch()),
-            loop.create_task(self.doors.watch(self.door.still)),
-            loop.create_task(self._leave_when_alone()),
-            loop.create_task(hourly.retain(self.place, archives)),
-            loop.create_task(launched.tidy(self.core, self.place)),
-        ]
+        duties = (
+            self.core.watch,
+            partial(self.doors.watch, self.door.still),
+            self._leave_when_alone,
+            partial(hourly.retain, self.place, archives),
+            partial(launched.tidy, self.core, self.place),
+        )
+        watching = [loop.create_task(kept_up(duty, self._stop.set)) for duty in duties]
         try:
             await self._open()
             load()
@@ -139,7 +142,9 @@ class Daemon:
 
     async def _close(self, watching: list[asyncio.Task[None]]) -> None:
         _end_in_time()
-        places.untell(self.place)
+        run = places.told(self.place)
+        if run is None or run.pid == os.getpid():  # a folder that was made anew here may have its own daemon
+            places.untell(self.place)
         for server in self._servers:
             server.close()
         for task in watching:
@@ -165,7 +170,7 @@ class Daemon:
         alone_since = time.monotonic()
         while True:
             await asyncio.sleep(min(1.0, config.idle_seconds / 4))
-            if self.doors.connections or self._is_anybody_alive():
+            if self.doors.connections or (self._http and self._http.is_busy()) or self._is_anybody_alive():
                 alone_since = time.monotonic()
             elif time.monotonic() - max(alone_since, self.doors.last_left) > config.idle_seconds:
                 log.info("nobody is alive: leaving")

@@ -21,7 +21,7 @@ from websockets.sync.client import connect as ws
 
 from roost.config import Daemon as Settings
 from roost.errors import Forbidden, InvalidInput
-from roost.interfaces.http.serve import refuse_exposure
+from roost.exposure import refuse_exposure
 from roost.interfaces.http.table import ROUTES
 from roost.tokens.rules import id_of
 

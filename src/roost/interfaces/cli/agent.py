@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -42,6 +42,20 @@ def show(cli: Cli, name: str) -> None:
     """Show one agent: profile, capabilities and other names."""
     name = name or cli.me.name
     _told(cli, cli.hub.agents.get(name))
+
+
+@part(agent, "add")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["agent", "service"]),
+    default="agent",
+    show_default=True,
+    help="A service is no coding agent.",
+)
+def add(cli: Cli, name: str, kind: Literal["agent", "service"]) -> None:
+    """Make an agent that has not joined yet, such as a program that will come with a token."""
+    _told(cli, cli.hub.agents.add(name, kind=kind))
 
 
 @part(agent, "rename")

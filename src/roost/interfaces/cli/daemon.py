@@ -98,7 +98,7 @@ def _show(cli: Cli, run: Run | None, said: str) -> None:
     def show() -> None:
         cli.out.line(said if run is None else f"{said}: pid {run.pid}, {run.socket}")
         if run is not None and run.port:
-            cli.out.line(f"HTTP, WebSocket, SSE and MCP: http://{run.host}:{run.port} (tokens: `roost token create`)")
+            cli.out.line(f"HTTP, WebSocket, SSE and MCP: {run.url} (tokens: `roost token create`)")
         if run is not None and run.trouble:
             cli.out.line((run.trouble, "yellow"))
 

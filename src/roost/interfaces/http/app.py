@@ -55,7 +55,7 @@ def create_app(
     if mcp is not None:
         routes.append(Bound("/mcp", mcp))  # not mounted: a mount answers /mcp with a redirect to /mcp/
     app = Starlette(routes=routes, exception_handlers={HTTPException: _of_the_protocol, Exception: _bug})  # type: ignore[dict-item]
-    return Guard(app, hosts=hosts, origins=origins)
+    return Guard(app, hosts=hosts, origins=origins, streams=streams.connections)
 
 
 def endpoint(door: Door, route: Route) -> Endpoint:

@@ -28,6 +28,12 @@ class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cursor: Cursor = ""
 
 
+class Taken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much mail to take; what is beyond it comes with the next call."""
+
+    limit: Limit = 50
+
+
 class Whole(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which page of a list that is short as a rule."""
 

@@ -7,9 +7,12 @@ of origins, a content type that no form can send, and the token that it has not 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roost.interfaces.http.answers import refusal, refusal_of_socket
+
+if TYPE_CHECKING:
+    from roost.interfaces.http.streams import Connections
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -44,11 +47,14 @@ class Guard:
     """Refuses what is not meant for this server, before anybody reads it.
 
     `hosts` are further names of this server, on any port if they name none; `origins` are pages that may call it, to
-    the letter. `port` goes with the local names.
+    the letter. `port` goes with the local names; `streams` are the connections that stay open.
     """
 
-    def __init__(self, app: App, *, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self, app: App, *, streams: Connections, hosts: Iterable[str] = (), origins: Iterable[str] = ()
+    ) -> None:
         self._app = app
+        self.streams = streams
         self._hosts = frozenset(hosts)
         self._origins = frozenset(origins)
         self.port = 0

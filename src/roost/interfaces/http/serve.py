@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
 from collections.abc import Callable
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from roost.config import Daemon
-from roost.errors import Forbidden, InvalidInput, Unavailable
+from roost.errors import Stopping, Unavailable
 from roost.interfaces.http.app import create_app
 from roost.interfaces.http.protocol import BoundedSocket, protocol
-from roost.interfaces.http.security import LOCAL
+from roost.interfaces.http.security import LOCAL, Guard
 from roost.interfaces.mcp.app import McpApp, create_mcp_app
 
 if TYPE_CHECKING:
@@ -35,14 +34,20 @@ REQUESTS_MAX = 1_000
 class Served:
     """What serves; `port` is where."""
 
-    def __init__(self, servers: list[uvicorn.Server], tasks: list[asyncio.Task[None]], port: int, mcp: McpApp) -> None:
+    def __init__(self, servers: list[uvicorn.Server], tasks: list[asyncio.Task[None]], app: Guard, mcp: McpApp) -> None:
         self._servers = servers
         self._mcp = mcp
         self._tasks = tasks
-        self.port = port
+        self._streams = app.streams
+        self.port = app.port
+
+    def is_busy(self) -> bool:
+        """Say whether anybody is connected."""
+        return any(server.server_state.connections for server in self._servers)
 
     async def stop(self) -> None:
-        """Answer what is under way and stop; streams are closed."""
+        """Answer what is under way and stop; streams are told, and closed."""
+        self._streams.end(Stopping("the daemon stops", hint="connect again and go on from your cursor"))
         for server in self._servers:
             server.should_exit = True
         with contextlib.suppress(TimeoutError):
@@ -60,8 +65,7 @@ async def serve(
     around: Callable[[Any], Any] = lambda app: app,
 ) -> Served:
     """Serve a door until it is stopped; `around` is put around the application, `kept_port` is where the project was
-    served before, or 0. Raises Forbidden for an address that others reach, unless it is safe."""
-    refuse_exposure(settings)
+    served before, or 0."""
     mcp = create_mcp_app(door, hosts=(*LOCAL, *settings.hosts), origins=settings.origins)
     app = create_app(
         door, hosts=settings.hosts, origins=settings.origins, connections_max=settings.streams_max, mcp=mcp
@@ -79,24 +83,7 @@ async def serve(
             if task.done():
                 raise Unavailable(f"HTTP could not be served: {task.exception() or 'it stopped at once'}")
         await asyncio.sleep(0.005)
-    return Served(servers, tasks, app.port, mcp)
-
-
-def refuse_exposure(settings: Settings) -> None:
-    """Raise Forbidden for an address of the network without TLS and an explicit word for it."""
-    if settings.host == "localhost":
-        return
-    try:
-        is_local = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        raise InvalidInput(f"daemon.host = {settings.host!r} is no address", hint="use 127.0.0.1") from None
-    if is_local:
-        return
-    if not (settings.public and settings.certificate and settings.private_key):
-        raise Forbidden(
-            f"{settings.host} is open to others",
-            hint="set daemon.certificate, daemon.private_key and daemon.public = true, or keep to 127.0.0.1",
-        )
+    return Served(servers, tasks, app, mcp)
 
 
 class _Quiet(uvicorn.Server):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from roost.errors import Exhausted, LimitReached, RateLimited, RoostError, Unavailable
+from roost.errors import Exhausted, LimitReached, RateLimited, RoostError, Stopping, Unavailable
 
 if TYPE_CHECKING:
     from roost.interfaces.door import Door, Entrant, Told
@@ -78,6 +78,11 @@ class Connections:
             if not self._per_principal[connected.entrant.agent]:
                 del self._per_principal[connected.entrant.agent]
 
+    def end(self, why: RoostError) -> None:
+        """End every connection."""
+        for one in tuple(self._open):
+            one.end(why)
+
     async def _watch(self) -> None:
         """End the connections of tokens that are valid no more; goes on while anybody is connected."""
         while self._open:
@@ -96,7 +101,10 @@ class Connections:
 
 
 def close_code(error: RoostError) -> int:
-    """Return the close code of a WebSocket for an error: 1013 where trying again later helps, else 1008."""
+    """Return the close code of a WebSocket for an error: 1012 where the daemon stops, 1013 where trying again later
+    helps, else 1008."""
+    if isinstance(error, Stopping):
+        return 1012
     return 1013 if isinstance(error, Exhausted) and error.retryable else 1008
 
 

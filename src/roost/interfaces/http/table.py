@@ -45,7 +45,7 @@ ROUTES: tuple[Route, ...] = (
     _list("/v1/messages/inbox", "Look at one's mail; changes nothing", handlers.inbox, Item, query=bodies.InboxQuery,
           tag="messages"),
     _post("/v1/messages/inbox/take", "Take one's mail; the next call proves that it arrived", handlers.take_inbox, Mail,
-          query=bodies.Paged, tag="messages"),
+          query=bodies.Taken, tag="messages"),
     _list("/v1/messages/outbox", "What one sent, and how far it got", handlers.outbox, Outgoing, query=bodies.Paged,
           tag="messages"),
     _list("/v1/messages/search", "Find messages by their words", handlers.search, Found, query=bodies.SearchQuery,

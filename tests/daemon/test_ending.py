@@ -1,0 +1,76 @@
+"""How a daemon ends beside those who are connected: streams are told, nothing is logged that is no trouble."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from roost.daemon.places import told
+from tests.interfaces.http.conftest import SETTINGS, Site, begin, end
+
+from .served import eventually
+
+QUICK = SETTINGS.replace("idle_seconds = 600", "idle_seconds = 1")
+
+
+def log_of(site: Site) -> str:
+    return Path(site.place, "daemon.log").read_text()
+
+
+def test_streams_are_told_that_the_daemon_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOST_DAEMON", "auto")
+    site = begin(tmp_path)
+    with site.stream("alice") as live, site.client("bob").stream("GET", "/v1/events/stream") as events:
+        live.recv()
+        lines = events.iter_lines()
+        assert next(lines).startswith(": from ")
+        os.kill(site.pid, signal.SIGTERM)
+        said = json.loads(live.recv())
+        assert (said["type"], said["code"], said["retryable"]) == ("error", "STOPPING", True)
+        with pytest.raises(ConnectionClosed) as closed:
+            live.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+        assert '"code":"STOPPING"' in "".join(lines)
+    end(site)
+    assert "stopped: " in log_of(site)
+    assert "ERROR" not in log_of(site)
+    assert "Traceback" not in log_of(site)
+
+
+def test_a_refused_frame_leaves_no_trouble_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOST_DAEMON", "auto")
+    site = begin(tmp_path)
+    for query, said in (("?wrong=1", ""), ("", '{"type":"listen"}')):
+        with site.stream("read only", query) as live, pytest.raises(ConnectionClosed):
+            if said:
+                live.send(said)
+            while True:
+                live.recv()
+    end(site)
+    assert "never retrieved" not in log_of(site)
+    assert "ERROR" not in log_of(site)
+
+
+@pytest.mark.parametrize("kind", ["WebSocket", "events"])
+def test_it_stays_while_somebody_watches(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOST_DAEMON", "auto")
+    site = begin(tmp_path, QUICK)
+    if kind == "WebSocket":
+        with site.stream("ada"):
+            time.sleep(3.0)
+            assert told(site.place) is not None
+    else:
+        with httpx.stream("GET", f"http://127.0.0.1:{site.port}/v1/events/stream", headers=site.shows("ada")):
+            time.sleep(3.0)
+            assert told(site.place) is not None
+    eventually(lambda: told(site.place) is None, "the daemon to leave when nobody watches any more")
+    end(site)
+    assert "nobody is alive: leaving" in log_of(site)
