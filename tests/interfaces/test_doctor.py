@@ -256,6 +256,8 @@ def test_where_the_daemon_listens_is_told(
     assert look("daemon").grade == "warn"
     places.tell(place.folder, msgspec.structs.replace(run, host="0.0.0.0"))  # noqa: S104 (it must be found)
     assert look("daemon").grade == "fail"
+    places.tell(place.folder, msgspec.structs.replace(run, host="0.0.0.0", is_tls=True))  # noqa: S104
+    assert look("daemon").grade == "warn"
     places.tell(place.folder, run)
     folder.chmod(0o755)
     assert "others can enter" in look("daemon").said

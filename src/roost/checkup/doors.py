@@ -95,6 +95,9 @@ def _addresses(run: places.Run) -> Check:
     said = f"process {run.pid} listens at {run.socket}"
     said += f", {run.url}" if run.port else ""
     said += f", TLS port {run.tls_port}" if run.tls_port else ""
+    if run.port and not is_local(run.host) and not run.is_tls:
+        to_do = 'others read along: set daemon.host = "127.0.0.1", or a certificate'
+        return Check(name="daemon", grade="fail", said=said, to_do=to_do)
     is_open = bool(run.tls_port) or (bool(run.port) and not is_local(run.host))
     to_do = "others can reach it, with a token: keep it so only if that is meant"
     return judged("daemon", said, well=not is_open, to_do=to_do)
