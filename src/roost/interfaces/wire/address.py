@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 UNIX, TLS = "roost+unix://", "roost+tls://"
 CONNECT_SECONDS_MAX = 10.0
+TOKEN_FILE_CHARACTERS_MAX = 1_024
+WRITE = "write one there: `roost token create --file PATH`"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,8 @@ def parse(url: str) -> Address:
         return Address(path=url.removeprefix(UNIX))
     if url.startswith(TLS):
         return _far(url)
-    raise InvalidInput(f"{url!r} is no address of a daemon", hint=f"write {UNIX}/path/native.sock or {TLS}host:port")
+    shown = url.partition("?")[0].rpartition("@")[2]  # the rest may hold what is nobody else's to read
+    raise InvalidInput(f"{shown!r} is no address of a daemon", hint=f"write {UNIX}/path/native.sock or {TLS}host:port")
 
 
 def _far(url: str) -> Address:
@@ -49,12 +52,26 @@ def _far(url: str) -> Address:
     except ValueError:
         port = None
     if not parts.hostname or not port or parts.username or asked.keys() - {"token_file", "ca"}:
-        raise InvalidInput(f"{url!r} is no address of a daemon", hint=f"write {TLS}host:port?token_file=FILE&ca=FILE")
-    token = os.environ.get("ROOST_TOKEN", "")
-    if name := asked.get("token_file"):
-        with open(name, encoding="ascii") as file:
-            token = file.read().strip()
+        shown = f"{TLS}{parts.netloc.rpartition('@')[2]}"
+        raise InvalidInput(f"this {shown} is no address", hint=f"write {TLS}host:port?token_file=FILE&ca=FILE")
+    token = _token(asked.get("token_file", ""))
     return Address(host=parts.hostname, port=port, token=token, ca=asked.get("ca", ""))
+
+
+def _token(path: str) -> str:
+    """Return the token in a file, or else in ROOST_TOKEN. Raises InvalidInput for what is none: it would be sent."""
+    from roost.tokens.rules import is_key
+
+    found, where = os.environ.get("ROOST_TOKEN", ""), "ROOST_TOKEN"
+    if path:
+        try:
+            with open(path, encoding="ascii") as file:
+                found, where = file.read(TOKEN_FILE_CHARACTERS_MAX).strip(), path
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{path} holds no token: {error}", hint=WRITE) from None
+    if found and not is_key(found):
+        raise InvalidInput(f"{where} holds no token", hint=WRITE)
+    return found
 
 
 def connected(address: Address, seconds: float = CONNECT_SECONDS_MAX) -> socket.socket:

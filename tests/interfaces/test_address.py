@@ -1,0 +1,78 @@
+"""Addresses of daemons: what a URL names, where its token comes from, and what is told of a wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roost.errors import InvalidInput
+from roost.interfaces.wire.address import Address, parse
+
+KEY = "rst_" + "A" * 43
+
+
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROOST_TOKEN", raising=False)
+
+
+def test_a_url_names_a_socket_or_a_host_and_port(tmp_path: Path) -> None:
+    assert parse("roost+unix:///run/native.sock") == Address(path="/run/native.sock")
+    assert parse("roost+tls://build.example:8790") == Address(host="build.example", port=8790)
+    assert parse("roost+tls://[::1]:8790?ca=roost.pem") == Address(host="::1", port=8790, ca="roost.pem")
+
+
+def test_the_token_comes_from_a_file_or_else_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOST_TOKEN", "rst_" + "B" * 43)
+    assert parse("roost+tls://h:1").token == "rst_" + "B" * 43
+    path = tmp_path / "builder.token"
+    path.write_text(KEY + "\n")
+    assert parse(f"roost+tls://h:1?token_file={path}").token == KEY
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n", b"\xff\xfe", b"rst_short", b"x" * 10_000]
+)
+def test_t10_what_is_no_token_is_not_sent_to_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """T10: a wrong file's content goes neither to the daemon nor into the error."""
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    if not content:
+        assert parse(f"roost+tls://h:1?token_file={path}").token == ""
+        return
+    with pytest.raises(InvalidInput, match="holds no token") as refused:
+        parse(f"roost+tls://h:1?token_file={path}")
+    assert "PRIVATE" not in str(refused.value)
+    if content.isascii():
+        monkeypatch.setenv("ROOST_TOKEN", content.decode())
+        with pytest.raises(InvalidInput, match="ROOST_TOKEN holds no token"):
+            parse("roost+tls://h:1")
+
+
+def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="holds no token"):
+        parse(f"roost+tls://h:1?token_file={tmp_path / 'gone'}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"roost+tls://h:1?token={KEY}", f"roost+tls://{KEY}@h:1", f"roost+tls://me:{KEY}@h:1", f"roost+tls://h?x={KEY}",
+     f"roost+tls://h:port?key={KEY}", f"http://h:1?token={KEY}", f"http://{KEY}@h"],
+)  # fmt: skip
+def test_t10_a_key_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"token_file|no address") as refused:
+        parse(url)
+    assert KEY not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "native.sock", "roost+unix://", "roost+unix://relative", "http://localhost", "roost+tls://"]
+)
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse(url)
