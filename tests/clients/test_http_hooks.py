@@ -152,6 +152,17 @@ def test_a_daemon_that_is_killed_holds_no_mail_up_and_its_next_one_is_called_aga
     end_of(running)
 
 
+def test_the_next_event_starts_the_next_daemon_with_mail_or_without(fleet: Fleet, planner: Hub[Sync]) -> None:
+    running = fleet.start_ask("one", "work", script=[waits("one"), waits("two"), say("done")])
+    reach(fleet, "one")
+    kill_daemon(fleet)
+    go_on(fleet, "one")
+    reach(fleet, "two")
+    wait_until(lambda: is_running(place(fleet)), "the next daemon", timeout=PATIENCE_SECONDS)
+    go_on(fleet, "two")
+    end_of(running)
+
+
 def test_an_idle_session_wakes_and_its_prompts_come_over_http(fleet: Fleet, planner: Hub[Sync]) -> None:
     client = fleet.claude("one", script=[say("ready"), say("woke"), say("thanked")])
     client.type("hello")

@@ -143,6 +143,23 @@ def test_a_lost_bell_costs_at_most_that_look(client: Hooked) -> None:
     assert "look at the parser" in client.hook("PostToolBatch").context
 
 
+def test_a_launched_client_whose_daemon_is_gone_takes_full_turns_until_the_next_one_runs(client: Hooked) -> None:
+    pid = client.environment()["CLAUDE_PID"]
+    client.hook("PostToolBatch")
+
+    def turns_after(word: str, hooks: str) -> int:
+        before = len(client.log("turns.log"))
+        environ = client.environment(ROOST_HOOKS=hooks, ROOST_DAEMON="off")
+        raw = client.stdin("PostToolBatch")
+        subprocess.run(client.command(word), input=raw, env=environ, cwd=client.repo, check=True, timeout=30)
+        return len(client.log("turns.log")) - before
+
+    assert turns_after("http", f"http:{pid}:8787") == 1
+    assert turns_after("http", "http:1:8787") == 0, "somebody else was launched"
+    assert turns_after("", f"http:{pid}:8787") == 0
+    assert turns_after("http", "") == 0
+
+
 def test_a_shell_without_git_before_it_runs_is_quiet_and_one_with_git_is_checked(client: Hooked) -> None:
     before = touched(client)
     client.hook("PreToolUse", tool_name="Bash", tool_input={"command": "ls"}, cwd=str(client.repo / "git"))

@@ -1,4 +1,4 @@
-"""The hook program: run as `python -I -S program.py DOTROOST CLIENT [wait]` at every event of a coding client.
+"""The hook program: run as `python -I -S program.py DOTROOST CLIENT [wait|http]` at every event of a coding client.
 
 It beats, and if no bell rang, nothing is to be checked and the last full look is under 30 s old, it ends at the price
 of a bare interpreter: only modules that are built into the interpreter are imported before that is known. It never
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     event = field(raw, b"hook_event_name")
     if bell and event in QUIET:
         beat(place, bell, QUIET[event])
-        if is_quiet(place, bell, event, raw):
+        if is_quiet(place, bell, event, raw) and not is_unheard(argv[3:]):
             return 0
     return _turn(place, client, bell, raw, began)
 
@@ -110,6 +110,15 @@ def is_quiet(place: str, bell: str, event: bytes, raw: bytes) -> bool:
         return False
     # A look that was left with a word in it says that leased files are watched.
     return not look.st_size or not event.startswith(b"PostTool") or reads_only(raw)
+
+
+def is_unheard(words: "list[str]") -> bool:
+    """Say whether this client told a daemon of the event that is not there: a full turn starts the next one.
+
+    A client that Roost launched; its launcher steps aside (`http`) while the daemon lives.
+    """
+    client = posix.environ.get(b"CLAUDE_PID", b"-")
+    return words == ["http"] and posix.environ.get(b"ROOST_HOOKS", b"").startswith(b"http:%s:" % client)
 
 
 def reads_only(raw: bytes) -> bool:
