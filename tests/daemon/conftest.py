@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.leftovers import daemons_in
 
 from .served import Served
 
@@ -46,16 +47,3 @@ def _made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         yield made
     finally:
         made.end()
-
-
-def daemons_in(folder: Path) -> list[str]:
-    """Return the command lines of the daemons that serve something under a folder."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue  # it ended meanwhile
-        if any("roost" in word for word in words[:3]) and any(word.startswith(f"{folder}/") for word in words):
-            found.append(f"{pid}: {' '.join(words)}")
-    return found

@@ -18,8 +18,8 @@ from roost import reach
 from roost.errors import Unavailable
 from tests.interfaces.conftest import keyed
 from tests.interfaces.hooked import Hooked
+from tests.leftovers import daemons_in
 
-from .conftest import daemons_in
 from .load import Load
 from .served import GUARD_SECONDS, SETTINGS, Served, eventually, is_alive
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from roost import reach
+from tests.leftovers import daemons_in
 
-from .conftest import daemons_in
 from .load import Load
 from .served import Served, eventually, is_alive
 

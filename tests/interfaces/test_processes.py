@@ -25,6 +25,7 @@ def place(tmp_path: Path) -> Path:
 
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ROOST_", "CLAUDE", "PYTHON"))}
+    kept["ROOST_DAEMON"] = "off"  # a verb that starts one leaves it behind
     return {**kept, "PATH": f"{Path(ROOST).parent}:{kept['PATH']}", **more}
 
 
