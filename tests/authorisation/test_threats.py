@@ -8,7 +8,8 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -311,6 +312,26 @@ def test_t20_wrong_tokens_are_counted_by_address_over_all_doors(stage: Stage) ->
     assert by_http(stage, good, "GET", "/v1/agents") == "done"
 
 
+def test_t20_strangers_from_far_take_no_place_of_who_is_here(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T20: who connects by TLS and says nothing is one of few, and holds up nobody who has shown a token or a key."""
+    stage.joined("builder")
+    monkeypatch.setattr(native, "STRANGERS_MAX", 3)
+    with closing(Wire(stage, is_far=True)) as friend:
+        token = stage.person.tokens.create("builder").key
+        assert friend.call(0, HELLO, Credential(token=token).hello()) == "done"
+        strangers = [Wire(stage, is_far=True) for _ in range(3)]
+        _until(lambda: len(stage.doors.strangers) == 3)
+        with closing(Wire(stage, is_far=True)) as fourth, pytest.raises((EOFError, OSError)):
+            fourth.call(0, HELLO, Credential(token=token).hello())
+        session, key = stage.keys["builder"]
+        assert by_wire(stage, Credential(session=session, key=key), "agents.list", {}, is_far=False) == "done"
+        assert friend.call(1, "agents.list", {}) == "done"
+        for stranger in strangers:
+            stranger.close()
+        _until(lambda: not stage.doors.strangers)
+        assert by_wire(stage, Credential(token=token), "agents.list", {}, is_far=True) == "done"
+
+
 def test_t27_what_one_sends_by_every_door_is_one_quota(tmp_path: Path) -> None:
     """T27: the file, the native socket, TLS, HTTP and MCP share it, and a second token buys nothing."""
     own = Stage(tmp_path, LIMITS.replace("rate_agent = 10000", "rate_agent = 12"))
@@ -408,6 +429,13 @@ def test_t28_a_folder_that_somebody_planted_is_not_taken(
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + GUARD_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _greeting(stage: Stage, who: Credential) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from roost.daemon.native import HELLO_SECONDS_MAX
 from roost.daemon.places import HTTP, Run
 from roost.errors import InvalidInput
 from roost.exposure import refuse_exposure
@@ -50,7 +51,9 @@ async def open_tls(doors: Doors, settings: Settings, run: Run) -> tuple[asyncio.
     refuse_exposure(settings)
     loop = asyncio.get_running_loop()
     context = tls_context(settings)
-    server = await loop.create_server(doors.connection, settings.host, settings.tls_port, ssl=context)
+    server = await loop.create_server(
+        doors.connection, settings.host, settings.tls_port, ssl=context, ssl_handshake_timeout=HELLO_SECONDS_MAX
+    )
     return server, msgspec.structs.replace(run, tls_port=settings.tls_port)
 
 

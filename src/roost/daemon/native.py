@@ -35,6 +35,8 @@ IN_FLIGHT_MAX = 2_048
 STREAMS_MAX = 64
 HELLO_SECONDS_MAX = 10.0
 CONNECTIONS_MAX = 20_000
+STRANGERS_MAX = 256
+"""Connections from far that have shown no token yet; a further one is hung up on. They take no place of who is here."""
 
 
 class Doors:
@@ -53,6 +55,7 @@ class Doors:
         self.pipe = pipe
         self.allow = allow
         self.connections: set[Connection] = set()
+        self.strangers: set[Connection] = set()
         self.last_left = time.monotonic()
 
     def connection(self) -> Connection:
@@ -109,6 +112,11 @@ class Connection(asyncio.Protocol):
         if self.peer[0] and not is_ours(self.peer[1]):
             transport.abort()
             return
+        if not self.peer[0]:
+            if len(doors.strangers) >= STRANGERS_MAX:
+                transport.abort()
+                return
+            doors.strangers.add(self)
         self._frames.hook_bytes_max = HOOK_BYTES_MAX if self.peer[0] else 0
         self._timer = doors.core.loop.call_later(HELLO_SECONDS_MAX, transport.abort)
 
@@ -119,6 +127,7 @@ class Connection(asyncio.Protocol):
             stream() if callable(stream) else stream.stop()
         self._streams.clear()
         self._doors.connections.discard(self)
+        self._doors.strangers.discard(self)
         self._doors.last_left = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
@@ -324,7 +333,9 @@ class Connection(asyncio.Protocol):
 
     async def _entered(self, hello: Hello) -> Entrant:
         address = "unix" if self.peer[0] else str(self.transport.get_extra_info("peername")[0])
-        return await enter(self._doors.core, hello, pid=self.peer[0], address=address)
+        entrant = await enter(self._doors.core, hello, pid=self.peer[0], address=address)
+        self._doors.strangers.discard(self)
+        return entrant
 
     async def _pipe(self, id: int, hello: Hello) -> None:
         """Leave the connection to another protocol; one from far, or with a token, shows first who it is."""
