@@ -1,5 +1,7 @@
 """A private tmux server: the terminals in which interactive clients run."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +18,7 @@ class Tmux:
         self._namespace = namespace
         self._socket = socket
         self._env = dict(env)
-
-    def end(self) -> None:
-        """End the server, and with it what runs in its terminals; there is none before the first."""
-        line = self._namespace.wrap(["tmux", "-S", str(self._socket), "kill-server"])
-        subprocess.run(line, env=self._env, capture_output=True, check=False)
+        self._runs = False
 
     def command(self, *args: str) -> str:
         """Run one tmux command and return what it prints."""
@@ -30,6 +28,7 @@ class Tmux:
 
     def open(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], window: str) -> "Pane":
         """Start a command in a new terminal; the dead pane stays to be looked at."""
+        self._runs = True
         sets = [part for name, value in env.items() for part in ("-e", f"{name}={value}")]
         pane = self.command(
             *("new-session", "-d", "-P", "-F", "#{pane_id}", "-s", window, "-n", window),
@@ -38,6 +37,20 @@ class Tmux:
             *(";", "set-option", "-w", "remain-on-exit", "on"),
         )
         return Pane(self, pane.strip())
+
+    def end(self) -> None:
+        """Kill what runs in the terminals, and end the server; there is none before the first terminal.
+
+        A client that only loses its terminal would run its last hooks after this.
+        """
+        if not self._runs:
+            return
+        self._runs = False
+        for pane in self.command("list-panes", "-a", "-F", "#{pane_dead} #{pane_pid}").splitlines():
+            is_dead, pid = pane.split()
+            if is_dead == "0":
+                os.kill(int(pid), signal.SIGKILL)
+        self.command("kill-server")
 
 
 class Pane:
