@@ -29,6 +29,7 @@ from roost.hub import Hub
 from roost.interfaces.door import Entrant, Filter, Scope, Subscription
 from roost.interfaces.mcp.app import McpApp, create_mcp_app
 from roost.interfaces.mcp.server import REFUSED
+from roost.launches.model import Launch
 from roost.verbs import Async, InThread, Sync
 
 Era = Literal["legacy", "2026-07-28"]
@@ -59,6 +60,12 @@ class TestDoor:
 
     async def still(self, entrant: Entrant) -> None:
         return
+
+    async def launched(self, key: str, *, address: str) -> Launch:
+        raise AssertionError("nothing here is launched")
+
+    async def hook(self, launch: Launch, raw: bytes) -> str:
+        raise AssertionError("nothing here has hooks")
 
     def hub(self, entrant: Entrant) -> Hub[Async]:
         inner = self.project.as_session(entrant.session)._caller
