@@ -1,4 +1,4 @@
-"""What all tests share: how Hypothesis plays on a busy machine, signals as a shell has them, and no daemon left behind."""
+"""What all tests share: Hypothesis on a busy machine, signals as a shell has them, and no daemon left behind."""
 
 from __future__ import annotations
 
