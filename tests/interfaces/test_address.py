@@ -62,7 +62,7 @@ def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [f"roost+tls://h:1?token={KEY}", f"roost+tls://{KEY}@h:1", f"roost+tls://me:{KEY}@h:1", f"roost+tls://h?x={KEY}",
-     f"roost+tls://h:port?key={KEY}", f"http://h:1?token={KEY}", f"http://{KEY}@h"],
+     f"roost+tls://h:port?key={KEY}", f"http://far.example:1?token={KEY}", f"http://{KEY}@far.example"],
 )  # fmt: skip
 def test_t10_a_key_in_an_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InvalidInput, match=r"token_file|no address") as refused:
