@@ -20,6 +20,9 @@ METADATA_INTEGER_MAX = 2**53  # what a JavaScript reader still tells apart
 PAGE_MAX = 500
 """Things on one page."""
 
+NUMBER_MAX = 1 << 62
+"""Numbers of messages and events, and times in milliseconds, stay below."""
+
 HOUR = 3_600.0
 DAY = 24 * HOUR
 TTL_SECONDS = {"lease": (1.0, DAY), "heartbeat": (5.0, HOUR), "message": (1.0, 365 * DAY)}
@@ -42,6 +45,13 @@ def check_limit(value: object, *, most: int = PAGE_MAX) -> int:
     """Return how many things one page may hold, if it is 1 to `most`. Raises InvalidInput."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InvalidInput(f"limit = {repr(value)[:40]} is not in 1-{most}", hint="ask for fewer and page on")
+    return value
+
+
+def check_number(value: object, *, what: str) -> int:
+    """Return a number of a message or event, or a time in milliseconds: 0 to 2^62. Raises InvalidInput."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= NUMBER_MAX:
+        raise InvalidInput(f"{what} = {repr(value)[:40]} is not in 0-2^62", hint="take it from an earlier answer")
     return value
 
 

@@ -33,8 +33,11 @@ from tests.services.over_http import OverHttp
 from tests.services.served import LOCAL, Served, Thread
 
 T = TypeVar("T")
-MADE_ANEW = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|((?<=roost-message-)|(?<=offer=\\"))[a-z0-9]{8}')
-"""Ids, and the codes of envelopes."""
+MADE_ANEW = re.compile(
+    r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|((?<=roost-message-)|(?<=offer=\\"))[a-z0-9]{8}'
+    r'|rst_[\w-]{43}|(?<="id":")[0-9a-f]{16}(?=")'
+)
+"""Ids, the codes of envelopes, and tokens with their ids."""
 
 
 class Door(Caller, Protocol):

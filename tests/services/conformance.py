@@ -8,8 +8,8 @@ from __future__ import annotations
 
 BACKENDS = ("file", "native", "asyncio", "tls", "http")
 MODULES = (
-    "briefings", "channels", "deliveries", "history", "joining", "keys", "leases", "letters", "messages", "operations",
-    "outlook", "pausing", "presence", "search", "visibility",
+    "answers", "briefings", "channels", "deliveries", "followed", "history", "joining", "keys", "leases", "letters",
+    "messages", "operations", "outlook", "pausing", "presence", "search", "visibility",
 )  # fmt: skip
 
 WITHOUT_TOKEN = {
@@ -28,6 +28,7 @@ WITHOUT_TOKEN = {
     "test_an_edit_takes_the_file_in_its_worktree_for_ten_minutes": "leases.edit",
     "test_an_explicit_lease_holds_in_every_worktree": "leases.edit",
     "test_an_offline_agent_is_inherited_only_when_asked_for": "turns.become",
+    "test_an_agent_is_shown_and_refused_the_same_by_every_door": "leases.in_worktree",
     "test_another_pairs_dead_letter_answers_so_too": "deliveries.redeliver",
     "test_files_with_any_name_can_be_edited": "leases.edit",
     "test_nobody_becomes_the_person": "turns.become",
@@ -35,6 +36,7 @@ WITHOUT_TOKEN = {
     "test_ones_own_leases_forbid_no_edit": "leases.edit",
     "test_only_people_pause": "deliveries.pause",
     "test_what_is_not_final_is_never_sealed": "history.cut",
+    "test_what_no_token_shows_is_the_same_without_one": "tokens.valid",
     "test_what_the_session_was_before_changes_nothing_any_more": "turns.become",
 }
 """Tests in which an agent calls what no token of an agent allows, with that verb: they are shown without tokens."""
@@ -43,6 +45,8 @@ WITHOUT_HTTP = {
     "test_a_cursor_moves_over_what_the_filters_skip": "one request looks on until something fits",
     "test_a_live_agent_is_fenced_only_by_a_takeover": "a token stands for the agent, whichever its session",
     "test_a_wait_in_vain_ends_with_who_is_in_the_way_and_leaves_the_queue": "a wait of no time is no wait",
+    "test_an_agent_is_shown_and_refused_the_same_by_every_door": "no token of an agent shows tokens",
+    "test_what_no_frame_can_carry_is_refused_before_it_is_sent": "there are no frames; what is no Unicode is no JSON",
     "test_what_the_session_was_before_changes_nothing_any_more": "a token stands for the agent, whichever its session",
 }
 """Tests of what HTTP does in a way of its own."""
@@ -59,6 +63,7 @@ WITHOUT_ROUTE = frozenset(
         "test_only_people_pause",
         "test_several_keys_are_granted_together",
         "test_the_queue_has_an_end",
+        "test_what_cannot_be_followed_is_refused",
     }
 )
 """Tests that call no verb that has a route. Any other that calls none fails over HTTP, and belongs here."""

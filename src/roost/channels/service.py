@@ -9,7 +9,7 @@ from roost.agents.service import Agents, Named
 from roost.channels import rules
 from roost.channels.model import EVERYBODY, Channel
 from roost.errors import AlreadyExists, Forbidden, LimitReached, UnknownChannel
-from roost.limits import check_limit
+from roost.limits import check_limit, check_number
 from roost.messages.model import Message
 from roost.messages.service import FAR
 from roost.names import suggest
@@ -84,8 +84,8 @@ class Channels(Service[M]):
 
         Raises UnknownChannel.
         """
-        channel, most = self._known(name), check_limit(limit)
-        newest_first = self.tx.all(Message, "channels.log", name=channel.name, before=before, limit=most)
+        channel, most, first = self._known(name), check_limit(limit), check_number(before, what="before")
+        newest_first = self.tx.all(Message, "channels.log", name=channel.name, before=first, limit=most)
         return tuple(reversed(newest_first))
 
     # --- inside a transaction only ------------------------------------------------------------------------------------

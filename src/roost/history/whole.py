@@ -12,6 +12,7 @@ from roost.errors import Archived, Forbidden, InvalidInput, WrongState
 from roost.history.model import Head, Line, Moment, Problem, Seal, Verdict
 from roost.history.moments import Fold
 from roost.history.rules import breaks
+from roost.limits import check_number
 
 if TYPE_CHECKING:
     from roost.history.service import History
@@ -58,8 +59,10 @@ def verify(history: History[Sync]) -> Verdict:
 def state_at(history: History[Sync], seq: int | None, wall: int | None) -> Moment:
     """Fold the log up to event `seq`, and not beyond the wall time."""
     head = history.head()
-    last = head.seq if seq is None else seq
-    if not 0 <= last <= head.seq:
+    last = head.seq if seq is None else check_number(seq, what="seq")
+    if wall is not None:
+        check_number(wall, what="wall")
+    if last > head.seq:
         raise InvalidInput(f"there is no event {last} yet", hint=f"the last one is {head.seq}")
     if last < head.first - 1:
         raise archived(head.first)

@@ -10,6 +10,7 @@ import msgspec
 from roost.errors import EpochChanged, LeaseLost, LimitReached, StaleToken, WhoAreYou
 from roost.leases import paths, rules, words
 from roost.leases.model import TOKEN_BITS, Granted, Lease, LeaseEnd, LeaseKind, Refused, Waiter, Wish
+from roost.limits import check_number
 from roost.sessions.model import Session
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def waiters(tx: Tx) -> list[Waiter]:
 
 
 def by_token(tx: Tx, token: int) -> Lease | None:
-    """Return the lease of a fencing token, live or over. Raises EpochChanged for one from before a restore."""
-    if token >> TOKEN_BITS < tx.store_epoch:
+    """Return the lease of a fencing token, live or over. Raises InvalidInput, EpochChanged from before a restore."""
+    if check_number(token, what="token") >> TOKEN_BITS < tx.store_epoch:
         raise EpochChanged(
             f"token {token} is from before the store was restored", hint="acquire the lease again", token=token
         )

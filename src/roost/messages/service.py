@@ -13,6 +13,7 @@ from roost.deliveries.model import Delivery
 from roost.deliveries.service import Deliveries
 from roost.errors import BatchTooLarge, Forbidden, InvalidInput
 from roost.ids import new_nonce
+from roost.limits import NUMBER_MAX, check_number
 from roost.messages.model import Draft, Item, Message, Page, Reaction, Sent
 from roost.messages.rules import check_reaction
 from roost.messages.search import SEARCH_SECONDS_MAX, Found, Match, index_more, quoted
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 BATCH_MAX = 1_000
 PAGE_MAX = 500
 FOLLOW_POLL_SECONDS = 1.0
-FAR = 1 << 62
+FAR = NUMBER_MAX
 UNDELIVERED = ("held", "pending", "offered")
 
 
@@ -166,7 +167,12 @@ class Messages(Service[M]):
             )
         wanted = list(states) or None
         rows = self.tx.all(
-            Delivery, "deliveries.inbox", recipient=chosen.id, states=wanted, before=before, limit=_limit(limit)
+            Delivery,
+            "deliveries.inbox",
+            recipient=chosen.id,
+            states=wanted,
+            before=check_number(before, what="before"),
+            limit=_limit(limit),
         )
         count = self.tx.value("deliveries.count_inbox", recipient=chosen.id, states=wanted)
         return Page(
@@ -180,7 +186,8 @@ class Messages(Service[M]):
     @query
     def outbox(self, *, limit: int = 50, before: int = FAR) -> Page:
         """Return what the caller sent, newest first, one line per recipient."""
-        sent = self.tx.all(Message, "messages.outbox", sender=self.tx.me.agent, before=before, limit=_limit(limit))
+        first = check_number(before, what="before")
+        sent = self.tx.all(Message, "messages.outbox", sender=self.tx.me.agent, before=first, limit=_limit(limit))
         lines = [
             _item(message, delivery)
             for message in sent
@@ -215,7 +222,7 @@ class Messages(Service[M]):
         """Return what the caller may see of a thread behind message number `after`, oldest first, by any message in
         it."""
         found = seen_message(self.tx, message)
-        limit, shown = _limit(limit), list[Message]()
+        limit, after, shown = _limit(limit), check_number(after, what="after"), list[Message]()
         while len(shown) < limit:
             page = self.tx.all(Message, "messages.thread", thread=found.thread, limit=limit, after=after)
             shown += [one for one in page if is_visible(self.tx, one)]
@@ -235,7 +242,7 @@ class Messages(Service[M]):
             self.tx.all(
                 Message,
                 "messages.log",
-                after=after,
+                after=check_number(after, what="after"),
                 limit=_limit(limit),
                 channel=channel.removeprefix("#"),
                 agent=Agents[Sync](self._caller).get(agent).id if agent else "",
@@ -278,7 +285,7 @@ class Messages(Service[M]):
             words=words,
             sender=Agents[Sync](self._caller).get(sender).id if sender else "",
             channel=channel,
-            since=since,
+            since=check_number(since, what="since"),
             viewer=self.tx.me.agent,
             everything=self.tx.me.kind in ("human", "system"),
             limit=_limit(limit),

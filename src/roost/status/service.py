@@ -11,6 +11,7 @@ from roost.duties.service import Duties
 from roost.errors import InvalidInput
 from roost.leases.model import Lease
 from roost.leases.service import Leases
+from roost.limits import check_number
 from roost.priorities import NAMES, priority_word
 from roost.sessions.model import Moment, Session
 from roost.sessions.service import Sessions
@@ -57,7 +58,11 @@ class Statuses(Service[M]):
         Looking is not noted by itself: give the answer's `seq` to `looked` once it was shown.
         """
         me = self.tx.me
-        since = int(self.tx.value("status.looked", agent=me.agent) or 0) if after is None else after
+        since = (
+            int(self.tx.value("status.looked", agent=me.agent) or 0)
+            if after is None
+            else check_number(after, what="after")
+        )
         leases = Leases[Sync](self._caller).list()
         waiting = self.tx.all(_Waiting, "status.waiting")
         lines = self._lines({one.id: one.count for one in waiting}, leases)
@@ -82,7 +87,7 @@ class Statuses(Service[M]):
     @verb
     def looked(self, seq: int) -> int:
         """Remember that the caller saw everything up to event `seq`; return it. A look never goes back."""
-        if not 0 <= seq <= self.tx.seq:
+        if check_number(seq, what="seq") > self.tx.seq:
             raise InvalidInput(f"seq = {seq!r} is no event of this project", hint="give the `seq` of a report")
         self.tx.run("status.put_looked", agent=self.tx.me.agent, seq=seq)
         return int(self.tx.value("status.looked", agent=self.tx.me.agent))

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from roost.errors import InvalidInput, NotFound
+from roost.errors import InvalidInput, InvalidUtf8, NotFound
 from roost.hub import Hub
 from roost.interfaces.wire.frames import encode
 from roost.verbs import Stream, Verb
@@ -59,6 +59,10 @@ class Op:
             raise TypeError(f"{self.name}() got an unexpected keyword argument {min(unknown)!r}")
         try:
             return encode(named | kwargs)
+        except UnicodeEncodeError:
+            raise InvalidUtf8(
+                f"an argument of {self.name} holds half of a character", hint="give text that is valid Unicode"
+            ) from None
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidInput(
                 f"an argument of {self.name} cannot be sent: {error}", hint="give plain values"
