@@ -13,7 +13,7 @@ from roost.sessions.model import Session
 from roost.turns.model import Surroundings
 from roost.verbs import Sync
 
-from .played import Played
+from .played import Played, context
 
 HubOf = Callable[[str], Hub[Sync]]
 Play = Callable[..., Played]
@@ -64,11 +64,32 @@ def test_one_that_left_is_who_it_was_when_it_comes_again(project: Project, play:
 def test_hooks_that_come_later_find_the_agent_and_bring_its_mail(project: Project, play: Play, hub: HubOf) -> None:
     client = play()
     arrived = client.arrive("claude")
-    taken = client.prompt()
+    taken = client.batch()
     assert (taken.agent, taken.session, taken.joined) == ("claude-1", arrived.id, False)
+    assert "You are claude-1" in context(taken) + context(client.prompt())
+    bound = project.system().sessions.get(arrived.id)
+    assert (bound.context, bound.client_session) == (1, client.id)
     sent = hub("planner").messages.send(to="claude-1", text="which branch?", type="question")
     assert not hub("planner").deliveries.outlook(sent.id)[0].reads_itself
     assert client.arrive("claude").id == arrived.id
+
+
+def test_mail_that_a_tool_showed_is_not_shown_again_by_hooks_that_come_later(
+    project: Project, play: Play, hub: HubOf
+) -> None:
+    client = play()
+    arrived = client.arrive("claude")
+    sent = hub("planner").messages.send(to="claude-1", text="look at the parser")
+    assert "look at the parser" in project.as_session(arrived.id).turns.inbox().text
+    assert "look at the parser" not in context(client.batch()) + context(client.batch())
+    assert hub("planner").deliveries.of(sent.ref)[0].state == "delivered"
+
+
+def test_a_cleared_conversation_is_a_new_context_for_one_that_came_by_mcp_too(project: Project, play: Play) -> None:
+    client = play()
+    arrived = client.arrive("claude")
+    assert client.start("clear").session == arrived.id
+    assert project.system().sessions.get(arrived.id).context == 2
 
 
 def test_one_that_a_hook_announced_is_that_agent(project: Project, play: Play) -> None:

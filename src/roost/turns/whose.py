@@ -47,6 +47,8 @@ class Whose:
         here = self._running_in(process)
         if here is not None and here.client_session == event.client_session:
             return here  # two processes went on with one conversation, and this is the other of them
+        if here is not None and not here.client_session:
+            return self._adopted(here)
         if event.kind == "session_end":
             return None
         if here is None or event.source == "fork" or self._owner(known, besides=here) is not None:
@@ -74,6 +76,12 @@ class Whose:
     def _running_in(self, process: Process | None) -> Session | None:
         found = self.tx.one(Session, "sessions.of_process", process=process) if process is not None else None
         return found if found is not None and found.client == self.event.client else None
+
+    def _adopted(self, here: Session) -> Session:
+        """Let a session that began without hooks have them, in the context that it has."""
+        self.old_bell = here.bell
+        self.tx.run("sessions.put_endpoint", session=here.id, kind="hook", address="", now=self.tx.now)
+        return _bound(self.service, here, self.event, context=here.context)
 
     def _before(self, process: Process) -> Session | None:
         return self.tx.one(Session, "sessions.before_in_process", process=process, client=self.event.client)
@@ -157,18 +165,22 @@ def new_context(
     tx = service.tx
     Deliveries[Sync](service._caller).lose_context(session, reason)
     tx.run("turns.forget_told", session=session.id)
-    tx.run(
+    bound = _bound(service, session, event, context=session.context + 1, offset=around.transcript_offset)
+    tx.record("session.context", session.id, {"context": bound.context, "reason": reason})
+    return bound
+
+
+def _bound(service: Service[Sync], session: Session, event: ClientEvent, *, context: int, offset: int = 0) -> Session:
+    """Bind a session to the conversation of an event, of whose transcript nothing before `offset` is looked at."""
+    service.tx.run(
         "sessions.set_context",
         id=session.id,
-        context=session.context + 1,
+        context=context,
         client_session=event.client_session,
         bell=bell_name(event.client, event.client_session) or session.bell,
         transcript=event.transcript or "",
-        transcript_offset=around.transcript_offset,
+        transcript_offset=offset,
         state=session.state,
-        now=tx.now,
+        now=service.tx.now,
     )
-    if not session.client_session:  # it began without hooks, and has them now
-        tx.run("sessions.put_endpoint", session=session.id, kind="hook", address="", now=tx.now)
-    tx.record("session.context", session.id, {"context": session.context + 1, "reason": reason})
     return Sessions[Sync](service._caller).known(session.id)
