@@ -30,7 +30,26 @@ LONG_HEAD: Answer = (
 )  # fmt: skip
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class Paced(asyncio.Protocol):
+    """Hangs up on a peer that takes nothing of what is written to it for too long."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _writing: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._writing is None:
+            self._writing = self.loop.call_later(WRITE_SECONDS_MAX, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+
+
+class BoundedProtocol(Paced, HttpToolsProtocol):
     """One connection. `connections_max` of all that one server has are open at once; further ones are hung up on."""
 
     connections_max = 4_096
@@ -42,7 +61,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._began_now = False
         self._is_reading = False
         self._reading: asyncio.TimerHandle | None = None
-        self._writing: asyncio.TimerHandle | None = None
         self._expect(HEAD_SECONDS_MAX)
         if len(self.connections) > self.connections_max:
             transport.abort()
@@ -142,38 +160,14 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._writing is None:
-            self._writing = self.loop.call_later(WRITE_SECONDS_MAX, self.transport.abort)
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._writing is not None:
-            self._writing.cancel()
-            self._writing = None
-
-
-class BoundedSocket(WebSocketsSansIOProtocol):
+class BoundedSocket(Paced, WebSocketsSansIOProtocol):
     """One WebSocket. Its close goes out behind what a slow reader has not taken, and waits for it only so long."""
-
-    _writing: asyncio.TimerHandle | None = None
 
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.close":
             self.writable.set()
         await super().send(message)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._writing is None:
-            self._writing = self.loop.call_later(WRITE_SECONDS_MAX, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._writing is not None:
-            self._writing.cancel()
-            self._writing = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.resume_writing()
