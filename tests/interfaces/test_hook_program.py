@@ -410,10 +410,12 @@ def test_a_place_that_is_gone_ends_well(client: Hooked) -> None:
     assert [client.hook(event).exit for event in ("PostToolBatch", "SessionStart")] == [0, 0]
 
 
-def test_an_installation_without_its_parts_ends_well(client: Hooked, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts", [("program.py",), ("program.py", "begin.py")])
+def test_an_installation_without_its_parts_ends_well(client: Hooked, tmp_path: Path, parts: tuple[str, ...]) -> None:
     lone = tmp_path / "a" / "b" / "c" / "d" / "program.py"
     lone.parent.mkdir(parents=True)
-    shutil.copy(client.command()[3], lone)
+    for part in parts:
+        shutil.copy(Path(client.command()[3]).with_name(part), lone.with_name(part))
     bare = os.path.realpath(sys.executable)  # outside of the environment that has the driver
     command = [bare, "-I", "-S", str(lone), *client.command()[4:]]
     done = subprocess.run(command, input=client.stdin("SessionStart"), env={}, capture_output=True, check=False)

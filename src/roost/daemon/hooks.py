@@ -13,9 +13,9 @@ import msgspec
 from roost.clients.base import Client, Output, Unreadable
 from roost.clients.named import named
 from roost.connect import bells_of
+from roost.interfaces.hook.begin import LONG, QUIET, beat, bell_of, field, is_quiet
 from roost.interfaces.hook.forward import NONE
 from roost.interfaces.hook.journal import Way, complain, count
-from roost.interfaces.hook.program import LONG, QUIET, beat, bell_of, field, is_quiet
 from roost.interfaces.hook.turn import BUDGET_SECONDS, LONG_BUDGET_SECONDS, taken, unchecked
 from roost.runtimes.host import LocalHost
 from roost.sessions.model import Session

@@ -14,9 +14,9 @@ from roost import keyfiles, reach
 from roost.clients.base import Client, Output, Unreadable
 from roost.clients.named import named
 from roost.connect import Project, bells_of, connect
+from roost.interfaces.hook.begin import beat
 from roost.interfaces.hook.journal import complain, count
 from roost.interfaces.hook.looking import surroundings
-from roost.interfaces.hook.program import beat
 from roost.turns.model import ClientEvent, TurnReply
 from roost.turns.taking import Taken
 

@@ -165,7 +165,7 @@ def _in_child(work: Callable[P, str], *args: P.args, **kwargs: P.kwargs) -> str:
     child = os.fork()
     if child == 0:
         os.close(receive)
-        from roost.interfaces.hook.program import library
+        from roost.interfaces.hook.begin import library
 
         try:
             library()
