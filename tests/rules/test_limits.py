@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roost.errors import InvalidInput, InvalidJson, InvalidPriority, InvalidTtl
-from roost.limits import check_duration, check_idempotency_key, check_metadata, check_metadata_text, check_ttl
+from roost.limits import (
+    NUMBER_MAX,
+    check_duration,
+    check_idempotency_key,
+    check_metadata,
+    check_metadata_text,
+    check_number,
+    check_ttl,
+)
 from roost.priorities import NAMES, check_priority, priority_word
 
 
@@ -217,3 +225,15 @@ def test_every_name_is_the_word_of_its_own_number_and_words_only_rise() -> None:
         "urgent",
         "urgent",
     )
+
+
+@pytest.mark.parametrize("number", [0, 1, NUMBER_MAX])
+def test_a_number_up_to_the_largest_is_kept(number: int) -> None:
+    assert check_number(number, what="after") == number
+
+
+@pytest.mark.parametrize("number", [-1, NUMBER_MAX + 1, True, 1.0, "1", None, "x" * 10_000])
+def test_what_is_no_number_is_refused_in_few_words(number: object) -> None:
+    with pytest.raises(InvalidInput, match="after = ") as refused:
+        check_number(number, what="after")
+    assert len(str(refused.value)) < 120
