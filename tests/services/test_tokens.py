@@ -238,6 +238,20 @@ def test_an_agent_without_a_session_gets_one_that_its_token_keeps_alive(
     assert person.messages.get(f"m{sent.number}").sender_name == "nightly"
 
 
+def test_an_entry_leaves_what_its_agent_told_of_itself(
+    project: Project, person: Hub[Sync], clock: ManualClock
+) -> None:
+    made = person.tokens.create(person.agents.add("nightly").name)
+    session = enter(project, made.key).session
+    project.as_session(session).sessions.beat("busy", operation="the nightly build")
+    for _ in range(10):
+        clock.advance(60)
+        assert enter(project, made.key).session == session
+    (activity,) = person.sessions.activity("nightly")
+    assert (activity.state, activity.operation) == ("busy", "the nightly build")
+    assert activity.silent_seconds < 600, "it is a sign of life all the same"
+
+
 def test_who_takes_over_fences_the_session_of_a_token(project: Project, person: Hub[Sync]) -> None:
     made = person.tokens.create(person.agents.add("nightly").name)
     old = enter(project, made.key).session

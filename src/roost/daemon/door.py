@@ -83,7 +83,7 @@ class DaemonDoor:
         self._checked[entrant.token] = time.monotonic()
         if time.monotonic() - self._beaten.get(entrant.session, 0.0) > BEAT_SECONDS:
             self._beaten[entrant.session] = time.monotonic()
-            await self._core.call(entrant.session, Sessions.beat, Sessions, ("idle",), {})
+            await self._beat(entrant.session)
 
     async def launched(self, key: str, *, address: str) -> Launch:
         try:
@@ -123,6 +123,14 @@ class DaemonDoor:
             scope = refused.details.get("scope", "none")
             self._tell(entrant.token, token=entrant.token, verb=f"{service}.{verb}", scope=scope)
             raise
+
+    async def _beat(self, session: str) -> None:
+        """Give a session without a process a sign of life; what it does, and what a client's hooks say, stays so."""
+        with self._core.reading() as tx:
+            found = Sessions[Sync](InTx(tx)).known(session)
+        if found.process is None:
+            doing = {"operation": found.operation, "mark": found.mark}
+            await self._core.call(session, Sessions.beat, Sessions, (found.state,), doing)
 
     def _tell(self, who: str, **about: str) -> None:
         """Write a refusal into the log beside the calls; more of them cost nothing."""

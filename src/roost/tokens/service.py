@@ -150,7 +150,7 @@ class Tokens(Service[M]):
         live = self.tx.one(Session, "sessions.live_of", agent=found.agent)
         if live is not None and (live.client == CLIENT or sessions.lives(live) or found.kind == "human"):
             if live.client == CLIENT and self.tx.now - live.beat_at > live.ttl_ms // 4:
-                sessions.note(live, "idle", operation="", mark="")
+                sessions.note(live, live.state, operation=live.operation, mark=live.mark)
             return live
         if live is not None:
             end_session(Service[Sync](self._caller), live, GONE)

@@ -115,6 +115,17 @@ def test_the_event_stream_resumes_by_its_last_id(site: Site) -> None:
     assert site.client("bob").get("/v1/events/stream", params={"colour": "red"}).status_code == 400
 
 
+def test_an_open_stream_leaves_what_its_agent_told_of_itself(site: Site) -> None:
+    alice = site.client("alice")
+    call(alice, "POST", "/v1/activity", {"state": "busy", "operation": "the build"})
+    with site.stream("alice") as live:
+        for _ in range(4):  # tokens of open streams are looked at about twice a second
+            time.sleep(0.3)
+            _ready(live)
+        (activity,) = alice.get("/v1/activity", params={"agent": "alice"}).json()["items"]
+    assert (activity["state"], activity["operation"]) == ("busy", "the build")
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Site]:
     """A daemon at a port of its own choice, which it keeps over a restart."""
