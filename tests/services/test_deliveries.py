@@ -137,6 +137,21 @@ def test_an_expired_message_tells_its_sender_once(hub: HubOf, project: Project, 
     assert told(hub("planner")) == ["m1 did not arrive"]
 
 
+@pytest.mark.parametrize("settings", ["[limits]\ninbox_messages_max = 2\n"])
+def test_a_sender_whose_inbox_is_full_holds_up_nobodys_notices(
+    hub: HubOf, project: Project, clock: ManualClock
+) -> None:
+    hub("builder"), hub("planner"), hub("tester")
+    hub("planner").messages.send(to="builder", text="soon", expires_in=10)
+    hub("tester").messages.send(to="builder", text="soon too", expires_in=10)
+    for _ in range(2):
+        hub("builder").messages.send(to="planner", text="its inbox is full now")
+    clock.advance(11)
+    project.system().duties.tick()
+    assert told(hub("tester")) == ["m2 did not arrive"]
+    assert told(hub("planner")) == ["m1 did not arrive"]
+
+
 def test_a_missing_acknowledgement_is_reminded_of_three_times_and_then_told(
     hub: HubOf, project: Project, clock: ManualClock
 ) -> None:

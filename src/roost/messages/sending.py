@@ -170,6 +170,8 @@ class Sender:
             desk = self._desks[agent.id] = found
         limits = self.tx.config.limits
         waiting, held = desk.waiting + desk.added, desk.bytes + desk.added_bytes
+        if self.tx.me.kind == "system":
+            return desk  # a notice that could not be sent would hold up the duty, and so everybody else's notices
         if waiting >= limits.inbox_messages_max or held + size > limits.inbox_bytes_max:
             raise InboxFull(
                 f"{agent.name} has {waiting:,} messages ({held:,} bytes) waiting, which is the limit",
