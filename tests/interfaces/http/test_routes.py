@@ -213,6 +213,8 @@ def test_repomesh_clients_find_their_paths(site: Site) -> None:
     lock = call(mesh, "POST", "/v1/locks/acquire", {"resource_key": "db", "agent_id": me["id"], "ttl": 60}).json()
     assert call(site.client("bob"), "POST", "/v1/locks/acquire", {"resource_key": "db"}).status_code == 409
     assert call(mesh, "POST", f"/v1/locks/{lock['id']}/renew", {}).json()["state"] == "active"
+    again = call(mesh, "POST", "/v1/locks/acquire", {"resource_key": "db", "ttl": 60}).json()
+    assert again["id"] == lock["id"], "its owner renews a lock by acquiring it again"
     assert call(mesh, "POST", f"/v1/locks/{lock['id']}/release", {}).json()["state"] == "released"
     said = call(mesh, "POST", "/v1/events", {"recipient_id": "bob", "payload": {"content": "milestone"}}).json()
     assert said["recipients"] == ["bob"]

@@ -121,7 +121,8 @@ async def renew(call: Call) -> Held:
 async def release(call: Call) -> Held:
     _refuse_others(call, call.body.agent_id)
     lease = await _lease(call)
-    return _held(await call.hub.leases.release(lease.key, token=lease.token, kind=lease.kind))
+    # Whole: RepoMesh's clients renew a lock by acquiring it again, and release it once.
+    return _held(await call.hub.leases.release(lease.key, token=lease.token, kind=lease.kind, whole=True))
 
 
 async def log_event(call: Call) -> Sent:
