@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from roost.verbs import Stream, Verb
 
 
+STREAM_ANSWERS_MAX = 64
+"""Answers of one stream that may wait for its reader; a slower one's stream ends, and begins anew behind what it has.
+
+The connection carries other calls too, so it cannot be left unread meanwhile.
+"""
+
+
 class AsyncRemote:
     """Carries the calls of a hub to the daemon. Open it in the loop that uses it."""
 
@@ -31,6 +38,7 @@ class AsyncRemote:
         self._caller = os.urandom(12).hex()
         self._joined = ""
         self._last = 0
+        self._under_way: set[int] = set()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._streams: dict[int, asyncio.Queue[Answer | None]] = {}
         self._wire: Wire | None = None
@@ -51,22 +59,38 @@ class AsyncRemote:
             if hello.name and self._joined:
                 hello = msgspec.structs.replace(hello, name="", resume=self._joined)
             self._wire = wire
-            answer = await self._ask(wire, Request(0, HELLO, msgspec.Raw(frames.encode(hello))), ANSWER_SECONDS_MAX)
+            try:
+                answer = await self._ask(wire, Request(0, HELLO, msgspec.Raw(frames.encode(hello))), ANSWER_SECONDS_MAX)
+            except BaseException:
+                self._wire = None
+                wire.drop()
+                raise
             wire.welcome = msgspec.msgpack.decode(answer.body, type=Welcome)
             self._joined = wire.welcome.session
             return wire.welcome
 
     async def call(self, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         found = op(name_of(verb, service))
-        seconds = None if found.mode == "wait" else ANSWER_SECONDS_MAX
+        sent = msgspec.Raw(found.write_arguments(args, kwargs))
         self._last += 1
-        request = Request(self._last, found.name, msgspec.Raw(found.write_arguments(args, kwargs)), self._done())
+        number = self._last
+        self._under_way.add(number)  # until it is over, also while it waits to be repeated
+        try:
+            answer = await self._answered(
+                Request(number, found.name, sent, min(self._under_way) - 1),
+                None if found.mode == "wait" else ANSWER_SECONDS_MAX,
+            )
+        finally:
+            self._under_way.discard(number)
+        return found.read_result(answer.body)
+
+    async def _answered(self, request: Request, seconds: float | None) -> Answer:
         for pause in pauses():
             try:
                 if self._wire is None or self._wire.welcome is None:
                     await self.open()
                 assert self._wire is not None
-                return found.read_result((await self._ask(self._wire, request, seconds)).body)
+                return await self._ask(self._wire, request, seconds)
             except (OSError, EOFError) as error:
                 if pause is None:
                     raise gone(error) from None
@@ -121,7 +145,7 @@ class AsyncRemote:
                 if found.name == "messages.listen":
                     wire.send(Request(number, MORE))
         finally:
-            del self._streams[number]
+            self._streams.pop(number, None)
             wire.send(Request(number, STOP))
 
     def close(self) -> None:
@@ -129,10 +153,6 @@ class AsyncRemote:
         self._closes += 1
         if self._wire is not None:
             self._wire.close()
-
-    def _done(self) -> int:
-        """Return the request up to which every answer has come."""
-        return min(self._waiting, default=self._last) - 1
 
     async def _ask(self, wire: Wire, request: Request, seconds: float | None) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -144,7 +164,7 @@ class AsyncRemote:
             async with asyncio.timeout(seconds):
                 return await answer
         except TimeoutError:
-            wire.close()
+            wire.drop()
             raise
         except asyncio.CancelledError:
             wire.send(Request(request.id, STOP))
@@ -156,6 +176,8 @@ class AsyncRemote:
         stream = self._streams.get(answer.id)
         if stream is not None:
             stream.put_nowait(answer)
+            if stream.qsize() >= STREAM_ANSWERS_MAX:
+                self._cut(answer.id)
             return
         waiting = self._waiting.get(answer.id)
         if waiting is None or waiting.done():
@@ -166,7 +188,15 @@ class AsyncRemote:
             assert answer.status != ITEM
             waiting.set_result(answer)
 
-    def _lost(self) -> None:
+    def _cut(self, number: int) -> None:
+        """End a stream whose reader is slow; it begins anew once that has what came."""
+        self._streams.pop(number).put_nowait(None)
+        if self._wire is not None:
+            self._wire.send(Request(number, STOP))
+
+    def _lost(self, wire: Wire) -> None:
+        if wire is not self._wire:
+            return
         self._wire = None
         for waiting in self._waiting.values():
             if not waiting.done():
@@ -194,7 +224,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
-        self._lost()
+        self._lost(self)
 
     def send(self, request: Request) -> None:
         """Send a frame; one for a connection that is lost goes nowhere."""
@@ -202,9 +232,14 @@ class Wire(asyncio.Protocol):
             self._transport.write(frames.frame(request))
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, once what was sent is on its way."""
         if self._transport is not None:
             self._transport.close()
+
+    def drop(self) -> None:
+        """Hang up at once: nobody may be there to take what was sent."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 async def connect(address: Address, arrived: Any, lost: Any) -> Wire:
