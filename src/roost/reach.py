@@ -42,12 +42,22 @@ def is_wanted() -> bool:
 
 
 def socket_of(place: str) -> str:
-    """Return where the daemon of a `.roost` says that it listens, or ''."""
+    """Return where the daemon of a `.roost` says that it listens, or ''.
+
+    The folder of a socket bears the mark of its `.roost`: what lies in a copy of one leads to the daemon of the other.
+    """
     try:
         with open(os.path.join(place, SOCKET), encoding="utf-8") as file:
-            return file.readline().strip()
+            path = file.readline().strip()
+        return path if f"/{mark_of(place)}/" in path else ""
     except OSError:
         return ""
+
+
+def mark_of(place: str) -> str:
+    """Return what tells a `.roost` from every other one, and stays when it is moved: its device and inode."""
+    facts = os.stat(place)
+    return f"{facts.st_dev:x}-{facts.st_ino:x}"
 
 
 def place_of(path: str | os.PathLike[str] | None = None) -> str:
@@ -183,11 +193,12 @@ def _ways(url: str, as_: str, takeover: bool) -> tuple[Revive, Introduce]:
 
 def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
     """Start the daemon of a place and wait until it answers; one that runs already is as good. Raises Unavailable."""
+    begins = _length(os.path.join(place, LOG))
     pid = spawn(place)
     deadline, pause = time.monotonic() + seconds, 0.01
     while not is_running(place):
         if _has_failed(pid):
-            raise Unavailable("the daemon could not start", hint="see `roost logs`")
+            raise Unavailable(f"the daemon could not start{_why(place, begins)}", hint="see `roost logs`")
         if time.monotonic() > deadline:
             raise Unavailable(f"the daemon did not start within {seconds:g} s", hint="see `roost logs`")
         time.sleep(pause)
@@ -201,6 +212,24 @@ def _has_failed(pid: int) -> bool:
     except ChildProcessError:  # seen already, or this process ignores its children
         return False
     return bool(ended) and status != 0
+
+
+def _why(place: str, begins: int) -> str:
+    """Return the last words of a daemon that wrote into the log from there on, or ''."""
+    try:
+        with open(os.path.join(place, LOG), encoding="utf-8", errors="replace") as file:
+            file.seek(begins)
+            lines = file.read().splitlines()
+    except OSError:
+        return ""
+    return f": {lines[-1].partition(' ERROR ')[2] or lines[-1]}" if lines else ""
+
+
+def _length(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def spawn(place: str) -> int:

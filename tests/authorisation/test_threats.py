@@ -396,7 +396,7 @@ def test_t28_the_folder_of_the_sockets_is_made_for_one_user(short: Path, monkeyp
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
     before = os.umask(0)
     try:
-        folder = Path(places.sockets("/project/.roost"))
+        folder = Path(places.sockets(str(short)))
     finally:
         os.umask(before)
     assert folder.parent == short / "roost"
@@ -417,14 +417,14 @@ def test_t28_a_folder_that_somebody_planted_is_not_taken(
     elif planted == "a file":
         folder.touch(0o600)
     elif planted == "a link inside":
-        inside = Path(places.sockets("/project/.roost"))
+        inside = Path(places.sockets(str(short)))
         inside.rmdir()
         inside.symlink_to(elsewhere)
     else:
         folder.mkdir()
         folder.chmod(0o777)
     with pytest.raises(UnsafeFolder):
-        places.sockets("/project/.roost")
+        places.sockets(str(short))
     assert not list(elsewhere.iterdir())
 
 

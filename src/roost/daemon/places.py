@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import stat
 import tempfile
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 
 from roost.errors import Conflict, UnsafeFolder
-from roost.reach import SOCKET
+from roost.reach import SOCKET, mark_of
 from roost.runtimes.host import LocalHost
 
 LOCK, RUN, PORT = "daemon.lock", "run.json", "port"
@@ -79,13 +78,13 @@ def sockets(place: str) -> str:
         root = os.path.join(base, "roost")
     else:
         root = os.path.join(tempfile.gettempdir(), f"roost-{os.geteuid()}")
-    folder = os.path.join(root, hashlib.sha256(os.path.realpath(place).encode()).hexdigest()[:16])
+    folder = os.path.join(root, mark_of(place))
+    if len(os.path.join(folder, NATIVE).encode()) > PATH_BYTES_MAX:
+        raise UnsafeFolder(f"{folder} is too long for a socket", hint="set XDG_RUNTIME_DIR to a shorter folder")
     for made in (root, folder):
         with contextlib.suppress(FileExistsError):
             os.mkdir(made, 0o700)
         _refuse_foreign(made)
-    if len(os.path.join(folder, NATIVE).encode()) > PATH_BYTES_MAX:
-        raise UnsafeFolder(f"{folder} is too long for a socket", hint="set XDG_RUNTIME_DIR to a shorter folder")
     return folder
 
 
@@ -157,6 +156,9 @@ def _write(path: str, data: bytes) -> None:
     file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(file, data)
+        os.replace(fresh, path)
+    except OSError:
+        os.unlink(fresh)
+        raise
     finally:
         os.close(file)
-    os.replace(fresh, path)

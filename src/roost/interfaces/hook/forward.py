@@ -34,15 +34,16 @@ def forward(place: str, client: str, bell: str, raw: bytes, seconds: float) -> t
 
 
 def socket_of(place: str) -> bytes:
-    """Return where the daemon says that it listens, or b''."""
+    """Return where the daemon says that it listens, or b''; see `reach.socket_of`."""
     try:
-        file = posix.open(f"{place}/socket", posix.O_RDONLY)
+        facts, file = posix.stat(place), posix.open(f"{place}/socket", posix.O_RDONLY)
     except OSError:
         return b""
     try:
-        return posix.read(file, 256).rstrip(b"\n")
+        path = posix.read(file, 256).rstrip(b"\n")
     finally:
         posix.close(file)
+    return path if b"/%x-%x/" % (facts.st_dev, facts.st_ino) in path else b""
 
 
 def framed(client: str, bell: str, raw: bytes, environ: dict[bytes, bytes]) -> bytes:

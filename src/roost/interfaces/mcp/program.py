@@ -303,12 +303,15 @@ def claim(place: str) -> dict[str, str]:
 
 
 def socket_of(place: str) -> bytes:
-    """Return where the daemon says that it listens. Raises OSError."""
-    file = posix.open(f"{place}/socket", posix.O_RDONLY)
+    """Return where the daemon says that it listens; see `reach.socket_of`. Raises Gone, OSError."""
+    facts, file = posix.stat(place), posix.open(f"{place}/socket", posix.O_RDONLY)
     try:
-        return posix.read(file, 256).rstrip(b"\n")
+        path = posix.read(file, 256).rstrip(b"\n")
     finally:
         posix.close(file)
+    if b"/%x-%x/" % (facts.st_dev, facts.st_ino) not in path:
+        raise Gone
+    return path
 
 
 def revive(place: str) -> None:
