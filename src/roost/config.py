@@ -14,6 +14,7 @@ KEPT_DAYS_MIN = 7
 """An idempotency key is honoured for 7 days, so nothing leaves earlier."""
 KEPT_DAYS_MAX = 36_500
 ARCHIVES = "archives"
+PORT_MAX = 65_535
 RATE_AGENT_MAX = 10_000
 """The hard cap of messages in 60 s that an operator may allow (PROMISES 7)."""
 
@@ -113,8 +114,19 @@ def load(folder: str | os.PathLike[str] | None, environ: Mapping[str, str] | Non
         raise InvalidInput(
             f"limits.rate_agent and rate_human must lie in 1-{RATE_AGENT_MAX}", hint="correct roost.toml"
         )
+    _check_daemon(config.daemon)
     _check_retention(config.retention)
     return _with_archives(config, folder)
+
+
+def _check_daemon(daemon: Daemon) -> None:
+    for name in ("port", "tls_port"):
+        if not 0 <= (port := getattr(daemon, name)) <= PORT_MAX:
+            raise InvalidInput(f"daemon.{name} = {port} is not in 0-{PORT_MAX}", hint="correct roost.toml")
+    if not daemon.idle_seconds > 0:  # neither 0 nor nan: it would leave at once, or never
+        raise InvalidInput(f"daemon.idle_seconds = {daemon.idle_seconds} is not above 0", hint="correct roost.toml")
+    if daemon.streams_max < 0:
+        raise InvalidInput(f"daemon.streams_max = {daemon.streams_max} is below 0", hint="correct roost.toml")
 
 
 def _check_retention(retention: Retention) -> None:

@@ -203,17 +203,24 @@ class Daemon:
 
 
 def main(argv: list[str]) -> int:
-    """Run the daemon of the `.roost` that is named; return the exit status."""
+    """Run the daemon of the `.roost` that is named; return the exit status. What ends it too early is in the log."""
+    try:
+        return serve(argv[0])
+    except RoostError as error:
+        log.error("%s", error)
+    except OSError as error:
+        log.error("the system refused it: %s", error)
+    return 1
+
+
+def serve(place: str) -> int:
+    """Be the daemon of a `.roost`, until told to stop; return the exit status. Raises RoostError, OSError."""
     os.umask(0o077)
-    place = os.path.abspath(argv[0])
+    place = os.path.abspath(place)
     logs.begin(os.path.join(place, reach.LOG))
     _raise_files_limit()
     os.chdir(os.path.dirname(place))
-    try:
-        return _loop_run(Daemon(place).run())
-    except RoostError as error:
-        log.error("%s", error)
-        return 1
+    return _loop_run(Daemon(place).run())
 
 
 def _end_in_time() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from roost.errors import RoostError, Unavailable
+from roost.errors import NoProject, RoostError, Unavailable
 from roost.interfaces.cli.verbs import Cli, Group
 
 VERBS = {
@@ -102,13 +102,15 @@ def run(arguments: Sequence[str]) -> int:
         _silence(sys.stdout)
         return errors.BROKEN_PIPE
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        _tell(f"the system refused {what}", "nothing was half done; see `roost doctor`")
-        return errors.EXITS[Unavailable]
+        refused = _refused(error)
+        _tell(refused.message, refused.hint, errors.plain(refused) if wants_json else None)
+        return errors.exit_of(refused)
     except Exception as error:  # noqa: BLE001 (the outermost edge: a person sees one line, the log has the rest)
         from roost.interfaces.cli.trouble import write_down
 
-        _tell(f"this is a bug in Roost: {type(error).__name__}: {error}", f"please report it with {write_down(error)}")
+        text = f"this is a bug in Roost: {type(error).__name__}: {error}"
+        hint = f"please report it with {write_down(error)}"
+        _tell(text, hint, _said("INTERNAL", text, hint) if wants_json else None)
         return errors.BUG
     return errors.OK
 
@@ -119,9 +121,20 @@ def _misused(error: click.ClickException, wants_json: bool) -> int:
     ctx = getattr(error, "ctx", None)
     hint = getattr(error, "hint", "") or f"see `{ctx.command_path if ctx else 'roost'} --help`"
     text = error.format_message().strip().rstrip(".")
-    said: dict[str, Any] = {"code": "USAGE", "message": text, "hint": hint, "retryable": False, "details": {}}
-    _tell(text[:1].lower() + text[1:], hint, said if wants_json else None)
+    _tell(text[:1].lower() + text[1:], hint, _said("USAGE", text, hint) if wants_json else None)
     return errors.USAGE
+
+
+def _refused(error: OSError) -> RoostError:
+    """Return what a person is told of an error of the system."""
+    if isinstance(error, FileNotFoundError) and not error.filename and os.stat(".").st_nlink == 0:
+        return NoProject("the folder that this shell is in was removed", hint="cd to one that is there")
+    what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return Unavailable(f"the system refused {what}", hint="nothing was half done; see `roost doctor`")
+
+
+def _said(code: str, message: str, hint: str) -> dict[str, Any]:
+    return {"code": code, "message": message, "hint": hint, "retryable": False, "details": {}}
 
 
 def _tell(message: str, hint: str, said: dict[str, Any] | None = None) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from roost import reach
+from roost import config, reach
+from roost.errors import TimedOut
 from roost.interfaces.cli.times import DURATION
 from roost.interfaces.cli.verbs import Cli, verb
 
@@ -34,13 +35,14 @@ def up(cli: Cli, detach: bool) -> None:
     if reach.is_running(place):
         _show(cli, _told(place), "the daemon runs already")
         return
+    config.load(place)  # what is wrong in it is told here, and not by a daemon that ends at once
     if detach:
         reach.start(place)
         _show(cli, _told(place), "the daemon runs")
         return
-    from roost.daemon.run import main
+    from roost.daemon.run import serve
 
-    sys.exit(main([place]))
+    sys.exit(serve(place))
 
 
 @verb("down")
@@ -60,7 +62,10 @@ def down(cli: Cli, timeout: float) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(told_to, signal.SIGTERM)
         if time.monotonic() > deadline:
-            raise click.ClickException(f"the daemon did not stop within {timeout:g} s; see `roost logs`")
+            hint = f"see `roost logs`; `kill -9 {told_to}` ends it, and nothing that was answered is lost"
+            raise TimedOut(
+                f"the daemon did not stop within {timeout:g} s", hint=hint if told_to else "see `roost logs`"
+            )
         time.sleep(0.02)
     lock.release()
     if cli.out.as_json:
@@ -79,17 +84,13 @@ def logs(cli: Cli, lines: int, follow: bool) -> None:
     ends = {path: _size(path) for path in paths}
     found = {os.path.basename(path): _tail(path, lines) for path in paths}
 
-    def show() -> None:
-        for name, text in found.items():
-            for line in text:
-                cli.out.line(f"{name.removesuffix('.log')}: {line}")
-        if not any(found.values()):
-            cli.out.line("nothing is written down yet")
-
     if cli.out.as_json:
         cli.out.json(found)
     else:
-        show()
+        for name, text in found.items():
+            _show_lines(cli, name, text)
+        if not any(found.values()):
+            cli.out.line("nothing is written down yet")
     if follow:
         _follow(cli, ends)
 
@@ -136,10 +137,17 @@ def _follow(cli: Cli, ends: dict[str, int]) -> None:
     while True:
         for path, at in ends.items():
             ends[path] = _size(path)
-            for line in _between(path, at if at <= ends[path] else 0, ends[path]):
-                cli.out.line(line)
+            _show_lines(cli, os.path.basename(path), _between(path, at if at <= ends[path] else 0, ends[path]))
         sys.stdout.flush()
         time.sleep(FOLLOW_SECONDS)
+
+
+def _show_lines(cli: Cli, name: str, lines: list[str]) -> None:
+    if cli.out.as_json and lines:
+        cli.out.json({name: lines})
+    elif not cli.out.as_json:
+        for line in lines:
+            cli.out.line(f"{name.removesuffix('.log')}: {line}")
 
 
 def _between(path: str, start: int, end: int) -> list[str]:
