@@ -218,7 +218,7 @@ def test_it_stays_while_somebody_is_alive_or_connected(unserved: Served) -> None
 def test_a_configuration_that_is_wrong_is_told_at_once(unserved: Served, settings: str) -> None:
     unserved.configure(settings)
     began = time.monotonic()
-    with pytest.raises(Unavailable, match="could not start: .*roost.toml is not .*; see `roost logs`"):
+    with pytest.raises(Unavailable, match=r"could not start: .*roost.toml is not .*; see `roost logs`"):
         reach.start(unserved.place)
     assert time.monotonic() - began < reach.START_SECONDS_MAX
     said = roost(unserved, "logs")

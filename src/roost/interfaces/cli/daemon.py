@@ -62,10 +62,8 @@ def down(cli: Cli, timeout: float) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(told_to, signal.SIGTERM)
         if time.monotonic() > deadline:
-            hint = f"see `roost logs`; `kill -9 {told_to}` ends it, and nothing that was answered is lost"
-            raise TimedOut(
-                f"the daemon did not stop within {timeout:g} s", hint=hint if told_to else "see `roost logs`"
-            )
+            kill = f"; `kill -9 {told_to}` ends it, and loses nothing that was answered" if told_to else ""
+            raise TimedOut(f"the daemon did not stop within {timeout:g} s", hint=f"see `roost logs`{kill}")
         time.sleep(0.02)
     lock.release()
     if cli.out.as_json:
