@@ -238,9 +238,7 @@ def test_an_agent_without_a_session_gets_one_that_its_token_keeps_alive(
     assert person.messages.get(f"m{sent.number}").sender_name == "nightly"
 
 
-def test_an_entry_leaves_what_its_agent_told_of_itself(
-    project: Project, person: Hub[Sync], clock: ManualClock
-) -> None:
+def test_an_entry_leaves_what_its_agent_told_of_itself(project: Project, person: Hub[Sync], clock: ManualClock) -> None:
     made = person.tokens.create(person.agents.add("nightly").name)
     session = enter(project, made.key).session
     project.as_session(session).sessions.beat("busy", operation="the nightly build")

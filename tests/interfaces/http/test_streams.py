@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -21,6 +22,10 @@ from websockets.sync.client import connect as ws
 from roost import reach
 from roost.daemon.door import BEHIND_SECONDS_MAX
 from roost.daemon.places import told
+from roost.errors import Archived
+from roost.interfaces.door import Entrant, Told
+from roost.interfaces.http.sse import EventStream
+from roost.interfaces.http.streams import Connections
 
 from .conftest import SETTINGS, Site, begin, call, end
 
@@ -115,6 +120,60 @@ def test_the_event_stream_resumes_by_its_last_id(site: Site) -> None:
     assert site.client("bob").get("/v1/events/stream", params={"colour": "red"}).status_code == 400
 
 
+def test_who_leaves_before_the_first_event_comes_back_without_a_gap(site: Site) -> None:
+    """A browser's EventSource remembers ids alone, also one without an event."""
+    alice = site.client("alice")
+    lines = _Lines(site, "bob", "/v1/events/stream?kinds=message.sent")
+    begun = lines.id()
+    lines.close()
+    with site.stream("bob") as live:
+        _say(live, type="subscribe", filter={"kinds": ["message.sent"]})
+        cursor = _frame(live, "subscribed")["cursor"]
+    call(alice, "POST", "/v1/messages", {"to": "bob", "text": "while nobody was there"})
+    again = _Lines(site, "bob", "/v1/events/stream?kinds=message.sent", begun)
+    assert again.event()[1]["message"]["body"] == "while nobody was there"
+    again.close()
+    with site.stream("bob") as live:
+        _say(live, type="subscribe", cursor=cursor, filter={"kinds": ["message.sent"]})
+        assert _event(live)["told"]["message"]["body"] == "while nobody was there"
+
+
+def test_an_event_stream_says_why_it_cannot_go_on() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def serve() -> None:
+        no_door: Any = None  # it is asked for tokens later than this stream ends
+        connections = Connections(no_door, most=1)
+        connected = connections.add(Entrant(session="s", agent="a", name="bob", kind="agent"))
+        await EventStream(Cut(), connected, connections)({}, receive, send)
+        assert not len(connections)
+
+    asyncio.run(serve())
+    text = b"".join(message.get("body", b"") for message in sent).decode()
+    assert "event: error" in text and '"code":"ARCHIVED"' in text
+    assert sent[-1]["more_body"] is False
+
+
+class Cut:
+    """A place in a log of which retention cuts off the part that is to be read next."""
+
+    cursor = "1-1-00000000"
+    is_behind = True
+
+    async def next(self, seconds: float) -> list[Told]:
+        raise Archived("the events before 9 were cut", hint="begin anew", first=9)
+
+    def close(self) -> None:
+        """There is nothing to give up."""
+
+
 def test_an_open_stream_leaves_what_its_agent_told_of_itself(site: Site) -> None:
     alice = site.client("alice")
     call(alice, "POST", "/v1/activity", {"state": "busy", "operation": "the build"})
@@ -206,6 +265,13 @@ class _Lines:
         self._file = self._end.makefile("rb")
         while not self._file.readline().startswith(b": from"):
             continue
+
+    def id(self) -> str:
+        """Return the next id."""
+        while line := self._file.readline():
+            if line.startswith(b"id: "):
+                return line[4:].decode().strip()
+        raise EOFError("the stream ended")
 
     def event(self) -> tuple[str, Any]:
         """Return the next event: its id and its data."""

@@ -1,7 +1,8 @@
 """The WebSocket /v1/stream: the log behind a cursor, one's own mail, and acknowledgements, as frames of JSON text.
 
 From the client: `hello` (a token, where no header could carry it), `subscribe`, `listen`, `more`, `ack`, `ping`.
-From here: `welcome`, `event`, `mail`, `acked`, `pong`, `ping`, `cut`, `error`. See docs/reference/streams.md.
+From here: `welcome`, `subscribed`, `event`, `mail`, `acked`, `pong`, `ping`, `cut`, `error`. See
+docs/reference/streams.md.
 """
 
 from __future__ import annotations
@@ -159,10 +160,12 @@ class Served:
 
         async def follow() -> None:
             try:
+                await self._say({"type": "subscribed", "cursor": place.cursor})
                 while True:
                     found = await place.next(HEARTBEAT_SECONDS)
                     if not found:
-                        await self._say({"type": "ping"})
+                        self._cursor = place.cursor
+                        await self._say({"type": "ping", "cursor": self._cursor})
                     for told in found:
                         await self._say(Frame(cursor=told.event.cursor, told=told))
                         self._cursor = told.event.cursor

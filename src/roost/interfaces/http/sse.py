@@ -1,6 +1,7 @@
 """Server-sent events at /v1/events/stream: the log behind a cursor, for who has no WebSocket.
 
-Each event's id is its cursor, so a browser that comes back says in `Last-Event-ID` where it was.
+Each event's id is its cursor, so a browser that comes back says in `Last-Event-ID` where it was; so has each sign of
+life, for one that comes back before anything was for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roost.errors import InvalidInput, SlowReader
+from roost.errors import InvalidInput, RoostError, SlowReader
 from roost.interfaces.errors import plain
 from roost.interfaces.http.handlers import filter_of
 from roost.interfaces.http.streams import SEND_SECONDS_MAX, encode
@@ -84,14 +85,18 @@ class EventStream(Response):
             self._connections.remove(self._connected)
 
     async def _write(self, send: Any) -> None:
-        await _send(send, f": from {self._place.cursor}\n\n".encode())
+        await _send(send, f": from {self._place.cursor}\nid: {self._place.cursor}\n\n".encode())
         while True:
             try:
                 found = await self._place.next(HEARTBEAT_SECONDS)
             except SlowReader as error:
                 await _send(send, b"event: cut\ndata: " + encode({"cursor": error.details["cursor"]}) + b"\n\n")
                 return
-            await _send(send, b"".join(_event(told) for told in found) or b": here\n\n")
+            except RoostError as error:
+                self._connected.end(error)
+                return
+            here = f": here\nid: {self._place.cursor}\n\n".encode()
+            await _send(send, b"".join(_event(told) for told in found) or here)
 
     async def _end(self, send: Any) -> None:
         """Say why a stream ends from here, and end it."""
