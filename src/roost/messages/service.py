@@ -15,6 +15,7 @@ from roost.errors import BatchTooLarge, Forbidden, InvalidInput
 from roost.ids import new_nonce
 from roost.limits import NUMBER_MAX, check_number
 from roost.messages.model import Draft, Item, Message, Page, Reaction, Sent
+from roost.messages.outbox import sent_by
 from roost.messages.rules import check_reaction
 from roost.messages.search import SEARCH_SECONDS_MAX, Found, Match, index_more, quoted
 from roost.sessions.service import Sessions
@@ -187,7 +188,7 @@ class Messages(Service[M]):
     def outbox(self, *, limit: int = 50, before: int = FAR) -> Page:
         """Return what the caller sent, newest first, one line per recipient."""
         first = check_number(before, what="before")
-        sent = self.tx.all(Message, "messages.outbox", sender=self.tx.me.agent, before=first, limit=_limit(limit))
+        sent = sent_by(self.tx, self.tx.me.agent, before=first, limit=_limit(limit))
         lines = [
             _item(message, delivery)
             for message in sent

@@ -33,6 +33,8 @@ class Tx(Protocol):
     config: Config
     seq: int
     """The number of the last event, this transaction's own ones included: those are no rows yet."""
+    messages: int
+    """The number of the last message, likewise."""
     store_epoch: int
     """Grows with every restore; part of cursors and fencing tokens."""
     duties_due: bool

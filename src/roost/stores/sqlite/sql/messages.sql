@@ -47,11 +47,18 @@ FROM message m LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender WH
 ORDER BY number LIMIT :limit;
 
 -- name: outbox
+-- What one agent sent in some blocks of the numbers; see messages.outbox.
+WITH RECURSIVE block (number) AS (
+    SELECT :newest UNION ALL SELECT number - 1 FROM block WHERE number > :oldest
+)
 SELECT m.id, m.number, m.seq, m.sender, m.sender_session, m.channel, m.recipients, m.type, m.severity, m.priority, m.subject,
     m.body, m.body_hash, m.tags, m.thread, m.parent, m.depends_on, m.expires_at, m.not_before, m.requires_ack, m.hops,
     m.idempotency_key, m.fingerprint, m.operation, m.metadata, m.key_id, m.signature, m.sent_at, m.wall, coalesce(a.name,
     'roost') AS sender_name, coalesce(a.kind, 'system') AS sender_kind
-FROM message m LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender WHERE m.project = :project AND m.sender = :sender AND m.number < :before ORDER BY m.number DESC LIMIT :limit;
+FROM block CROSS JOIN message m INDEXED BY message_sender
+    ON m.project = :project AND m.number / 512 = block.number AND m.sender = :sender AND m.number < :before
+    LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender
+ORDER BY m.number DESC LIMIT :limit;
 
 -- name: spent
 SELECT spent FROM quota WHERE project = :project AND agent = :agent;
