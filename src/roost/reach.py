@@ -66,8 +66,19 @@ def place_of(path: str | os.PathLike[str] | None = None) -> str:
     is_place = os.path.basename(start) == workdir.NAME and os.path.isdir(start)
     found = start if is_place else workdir.locate(start, os.environ)
     if found is None:
-        raise NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=start)
+        raise _no_project(start)
     return found
+
+
+def _no_project(start: str) -> NoProject:
+    """Return why no `.roost` serves a folder: none is named, none is there, or one is there that is not taken."""
+    if named := os.environ.get("ROOST_DIR", ""):
+        return NoProject(f"ROOST_DIR is {named}, and there is no .roost", hint="correct it, or unset it", start=start)
+    if refused := workdir.passed_over(start):
+        place, why = refused
+        hint = "make a project of your own elsewhere with `roost init`, or ask its owner"
+        return NoProject(f"{place} is not taken for a project: {why}", hint=hint, start=start)
+    return NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=start)
 
 
 def is_running(place: str) -> bool:
@@ -84,6 +95,25 @@ def is_running(place: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def answers(place: str, *, seconds: float = 3.0) -> bool:
+    """Say whether the daemon of a place answers a hello in time: one that hangs can be connected to all the same."""
+    import socket
+
+    import msgspec
+
+    from roost.interfaces.wire import frames
+
+    hello = frames.encode(frames.Hello(caller=os.urandom(12).hex()))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        end.settimeout(seconds)
+        try:
+            end.connect(socket_of(place))
+            end.sendall(frames.frame(frames.Request(0, frames.HELLO, msgspec.Raw(hello))))
+            return bool(end.recv(1))
+        except OSError:
+            return False
 
 
 def hub(place: str, *, as_: str = "", takeover: bool = False) -> Hub[Sync] | None:

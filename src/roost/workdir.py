@@ -107,6 +107,16 @@ def locate(start: StrPath, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def passed_over(start: StrPath) -> tuple[str, str] | None:
+    """Return the first `.roost` that `locate` came by and did not take, and why; None where it saw none."""
+    for folder in _candidates(start):
+        place = os.path.join(folder, NAME)
+        trouble = refusal(place) if os.path.lexists(place) else None
+        if trouble is not None:
+            return place, trouble
+    return None
+
+
 def choose(start: StrPath, environ: Mapping[str, str]) -> Path:
     """Return the `.roost` that a new project at `start` should get; it need not exist."""
     named = _named(environ)

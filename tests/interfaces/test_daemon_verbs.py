@@ -100,13 +100,16 @@ def test_up_says_itself_why_the_daemon_could_not_start(tmp_path: Path) -> None:
     assert f"roost: {long}" in roost(tmp_path, "up", XDG_RUNTIME_DIR=str(long)).stderr
 
 
-def test_down_that_waited_too_long_says_what_to_do(served: Served) -> None:
+def test_a_daemon_that_hangs_is_found_by_the_doctor_and_ended_by_what_down_says(served: Served) -> None:
+    assert reach.answers(served.place)
     pid = served.kill(signal.SIGSTOP)
+    assert not reach.answers(served.place, seconds=0.2)
     said = roost(served.folder, "down", "--timeout", "0s", "--json")
     assert said.returncode == 7
     answer = json.loads(said.stderr)
     assert (answer["code"], answer["message"]) == ("TIMED_OUT", "the daemon did not stop within 0 s")
-    os.kill(pid, signal.SIGCONT)
+    assert f"`kill -9 {pid}`" in answer["hint"]
+    served.kill(signal.SIGCONT)
     eventually(lambda: not served.serves, "it stops after all")
 
 
@@ -143,3 +146,18 @@ def test_a_folder_that_was_removed_under_the_shell_is_told_as_such(tmp_path: Pat
         assert said.returncode == 3, said
         text = json.loads(said.stderr)["message"] if more else said.stderr.splitlines()[0].removeprefix("roost: ")
         assert text == "the folder that this shell is in was removed"
+
+
+def test_a_roost_folder_that_is_not_taken_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / ".roost").mkdir(mode=0o755)
+    (tmp_path / "inside").mkdir()
+    for words in (("who",), ("up",), ("logs",), ("token", "list")):
+        said = roost(tmp_path / "inside", *words)
+        assert said.returncode == 3
+        assert said.stderr.startswith(f"roost: {tmp_path}/.roost is not taken for a project: others can enter it")
+
+
+def test_a_roost_dir_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    said = roost(tmp_path, "who", ROOST_DIR="/no/such/folder")
+    assert said.returncode == 3
+    assert said.stderr == "roost: ROOST_DIR is /no/such/folder, and there is no .roost\nhint: correct it, or unset it\n"

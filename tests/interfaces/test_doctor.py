@@ -250,6 +250,8 @@ def test_where_the_daemon_listens_is_told(
     places.tell(place.folder, run)
     assert (look("daemon").grade, "nobody answers" in look("daemon").said) == ("warn", True)
     monkeypatch.setattr("roost.reach.is_running", lambda place: True)
+    assert (look("daemon").grade, "hangs" in look("daemon").said) == ("fail", True)
+    monkeypatch.setattr("roost.reach.answers", lambda place: True)
     assert look("daemon").grade == "pass"
     assert "http://127.0.0.1:8787" in look("daemon").said
     places.tell(place.folder, msgspec.structs.replace(run, tls_port=8788))

@@ -62,6 +62,9 @@ class Canary:
         self._sender.turns.leave(reason="the canary has flown")
         if self._is_by_wire:
             self._sender.close()
+        agents = self.project.system().agents
+        for name in {one.name for one in agents.list()} & {SENDER, RECEIVER}:
+            agents.retire(name)  # nobody need see them between two flights
 
     def fly(self, receiver: Receiver, arrived: Callable[[], str], *, requires_ack: bool = False) -> float:
         """Send one and wait until `arrived` returns a text that holds it; return the seconds. Raises Lost."""
@@ -254,9 +257,10 @@ class Mcp:
     """A client of `roost mcp`."""
 
     def __init__(self, bird: Canary, session: Joined) -> None:
+        env = {name: value for name, value in session.env.items() if name != reach.SWITCH}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "roost", "mcp"],
-            env=session.env, cwd=os.path.dirname(bird.place), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=env, cwd=os.path.dirname(bird.place), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         self._number = 0
         self._ask("initialize", HELLO)

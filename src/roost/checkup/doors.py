@@ -51,6 +51,10 @@ def daemon(place: workdir.Workdir) -> Iterator[Check]:
             name="daemon", grade="warn", said=said, to_do="it ended uncleanly, see `roost logs`; `roost up --detach`"
         )
         return
+    if not reach.answers(place.folder):
+        to_do = f"see `roost logs`; `kill -9 {run.pid}` ends it, and loses nothing that was answered"
+        yield Check(name="daemon", grade="fail", said=f"process {run.pid} hangs: it answers nothing", to_do=to_do)
+        return
     folder = os.path.dirname(run.socket)
     if os.stat(folder).st_mode & 0o077:
         yield Check(name="daemon", grade="fail", said=f"others can enter {folder}", to_do=f"chmod 0700 {folder}")
