@@ -1,4 +1,4 @@
-"""Print one line per promised speed: `python -m bench [S2 S3 ...]`."""
+"""Print one line per promised speed: `python -m bench [--table] [S2 S3 ...]`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import apsw
 
 from bench.claiming import s9
 from bench.growth import s10
 from bench.ledger import ledger
-from bench.measure import ROUNDS, Line
+from bench.measure import ROUNDS, TABLE, Line
 from bench.processes import s11, s14
 from bench.pushing import s6, s7, s8
 from bench.realclient import s13
@@ -25,21 +26,32 @@ ALL: dict[str, Callable[[], list[Line]]] = {
 }  # fmt: skip
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Measure; return 2 for an unknown name. A target that is missed is printed as `short`, and is no failure."""
+    names, as_table = [one for one in arguments if one != "--table"], "--table" in arguments
     unknown = [name for name in names if name not in ALL]
     if unknown:
         print(f"bench: no measurement is called {', '.join(unknown)}; there are {', '.join(ALL)}", file=sys.stderr)
         return 2
-    print(
-        f"# {os.cpu_count()} cores, Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()},"
-        f" load {os.getloadavg()[0]:.1f}; {ROUNDS} interleaved rounds, medians, 500-byte messages",
-        flush=True,
-    )
+    print(f"# {about()}\n" + ("\n" + TABLE if as_table else ""), flush=True)
     for name in names or ALL:
         for line in ALL[name]():
-            print(line, flush=True)
+            print(line.row() if as_table else line, flush=True)
     return 0
+
+
+def about() -> str:
+    """Say on what is measured, and how."""
+    model = next((line.partition(": ")[2] for line in _cpuinfo() if line.startswith("model name")), "cores")
+    return (
+        f"{os.cpu_count()} x {model}, Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()},"
+        f" load {os.getloadavg()[0]:.1f}; {ROUNDS} interleaved rounds, medians, 500-byte messages"
+    )
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
 
 
 if __name__ == "__main__":

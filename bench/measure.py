@@ -33,6 +33,20 @@ class Line(msgspec.Struct, frozen=True):
             f" durability={self.durability} {'ok' if self.ok else 'short'}   {self.what}"
         )
 
+    def row(self) -> str:
+        """Return the line as a row of a Markdown table."""
+        end = "ok" if self.ok else "**short**"
+        return (
+            f"| {self.id} | {self.what} | {self.measured} | {self.limit} | {self.ratio:.2f} | {self.target} |"
+            f" {self.durability} | {'' if self.target == 'stated' else end} |"
+        )
+
+
+TABLE = (
+    "| id | what | measured | limit or rival | ratio | target | durability | |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
 
 def timed(step: Step) -> float:
     """Return how many seconds one call takes."""
