@@ -245,7 +245,8 @@ class Core:
     # --- news ---------------------------------------------------------------------------------------------------------
 
     def _committed(self, tx: SqliteTx) -> None:
-        self._newest = max(self._newest, tx.messages)
+        if tx.messages_before <= self._newest:  # else others sent too since the last look, which is due for them
+            self._newest = tx.messages
         self.feed.advance()
         if len(self.waits):
             self.waits.bulletin.post()
@@ -265,13 +266,13 @@ class Core:
         version = self.project.store.version()
         if version == self._version:
             return
-        self._version = version
         self.feed.advance()
         self.waits.bulletin.post()
         newest = self._last_number()
         if newest > self._newest and len(self.listeners):
             self.listeners.rung(self._bells_after(self._newest))
         self._newest = newest
+        self._version = version  # last: what failed on the way is looked at again
 
     def _tidy(self) -> None:
         with self.reading() as tx:

@@ -72,8 +72,7 @@ class Listeners:
         outcomes = []
         for bell in tuple(tx.rung):
             for listener in self._by_bell.get(bell, ()):
-                if listener.waits:
-                    listener.waits = False
+                if listener.waits:  # and goes on waiting, if this transaction fails
                     outcomes.append(run(self._job(listener)))
                 else:
                     listener.missed = True  # it may be looking in this very transaction, before what came after
@@ -99,6 +98,7 @@ class Listeners:
     def _job(self, listener: Listener) -> Job:
         def reply(page: Page | None, error: BaseException | None) -> None:
             if error is not None or page is None or page.items:
+                listener.waits = False
                 listener.tell(page, error)
             elif listener.missed:
                 self.ask(listener)

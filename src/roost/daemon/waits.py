@@ -38,11 +38,9 @@ class Bulletin:
             self._changed.notify_all()
 
     def read_on(self, seen: int, seconds: float, given_up: threading.Event) -> None:
-        """Return when there was a commit since number `seen`, or after `seconds`. Raises GivenUp."""
+        """Return when there was a commit since number `seen`, when the call is given up, or after `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: self.number != seen or given_up.is_set(), seconds)
-        if given_up.is_set():
-            raise GivenUp("the caller is gone")
 
 
 class Waiter:
@@ -63,6 +61,12 @@ class Waiter:
     def idle(self, seconds: float) -> None:
         seen, self._seen = self._seen, self._bulletin.number
         self._bulletin.read_on(seen, seconds, self.given_up)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Raise GivenUp when nobody waits any longer."""
+        if self.given_up.is_set():
+            raise GivenUp("the caller is gone")
 
 
 class Waits:
@@ -95,13 +99,19 @@ class Waits:
         def run() -> None:
             result, error = None, None
             try:
+                waiter.go_on()
                 result = waiter.call(verb, service, args, kwargs)
             except BaseException as raised:
                 error = raised
             self._waiting.discard(waiter)
             done(result, error)
 
-        self._threads.submit(run)
+        try:
+            self._threads.submit(run)
+        except RuntimeError as error:  # no thread is to be had; a later one may still find this call, and lets it be
+            self._give_up(waiter)
+            self._waiting.discard(waiter)
+            raise Unavailable(f"no call can wait now: {error}", hint="try again in a moment") from None
         return lambda: self._give_up(waiter)
 
     def close(self) -> None:

@@ -74,6 +74,7 @@ class Writer:
         self._gathering: asyncio.TimerHandle | None = None
         self._enough = 0
         self._gatekeeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="roost-gate")
+        self._gatekeeper.submit(time.time)  # its thread begins now: later there may be none to be had
         self._idle = asyncio.Event()
         self._idle.set()
         self.before_commit: Callable[[SqliteTx, Callable[[Job], Outcome]], list[Outcome]] = lambda tx, run: []
@@ -123,11 +124,12 @@ class Writer:
     def _enter(self) -> None:
         self._gathering = None
         try:
-            if self._store.enter_gate(wait=False):
-                self._write()
-                return
-        except RoostError as error:
+            is_open = self._store.enter_gate(wait=False)
+        except OSError as error:
             self._refuse(error)
+            return
+        if is_open:
+            self._write()
             return
         waiting = self._loop.run_in_executor(self._gatekeeper, self._store.enter_gate)
         waiting.add_done_callback(self._entered)
@@ -141,8 +143,7 @@ class Writer:
 
     def _refuse(self, error: BaseException) -> None:
         jobs, self._jobs = self._jobs, deque()
-        for job in jobs:
-            job.answer(None, error)
+        self._tell([(job, None, error) for job in jobs])
         self._next()
 
     def _next(self) -> None:
@@ -175,8 +176,7 @@ class Writer:
         else:
             self._jobs.extendleft(reversed(jobs[batch.taken :]))
             self._committed(tx, [row for row, _ in kept])
-        for job, result, failure in outcomes:
-            job.answer(result, failure)
+        self._tell(outcomes)
         if self.traces is not None and begun is not None:
             self.traces.transaction(outcomes, begun)
         self._next()
@@ -184,7 +184,18 @@ class Writer:
     def _committed(self, tx: SqliteTx, kept: list[tuple[str, int, bytes]]) -> None:
         self._answers.put(kept, tx.now)
         self._wakeups.ring(tx.rung)
-        self.after_commit(tx)
+        try:
+            self.after_commit(tx)
+        except Exception:  # a hint that is lost costs time; an answer to what is committed is owed
+            log.exception("a commit could not be told")
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        """Answer each caller; one that cannot be told keeps neither others from an answer nor the writer from work."""
+        for job, result, error in outcomes:
+            try:
+                job.answer(result, error)
+            except Exception:
+                log.exception("an answer of %s could not be told", job.verb.name)
 
 
 class Batch:

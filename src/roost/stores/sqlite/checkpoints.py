@@ -31,8 +31,12 @@ class Checkpointer:
             return
         # If a reader keeps the WAL from being copied back whole, ask again only when it has grown by a quarter.
         self._pages_due = max(PAGES_MIN, self._pages * 5 // 4)
-        self._thread = threading.Thread(target=self._checkpoint, name="roost-checkpoint")
-        self._thread.start()
+        thread = threading.Thread(target=self._checkpoint, name="roost-checkpoint")
+        try:
+            thread.start()
+        except RuntimeError:
+            return  # no thread is to be had now: what was committed is, and a longer WAL asks again
+        self._thread = thread
 
     def join(self) -> None:
         """Wait for the checkpoint that is under way."""

@@ -44,10 +44,13 @@ class Gate:
         """Take the gate if it is open now; never waits."""
         if not self._threads.acquire(blocking=False):
             return False
-        if self._file < 0 or self._try():
-            return True
-        self._threads.release()
-        return False
+        is_in = False
+        try:
+            is_in = self._file < 0 or self._try()
+        finally:
+            if not is_in:
+                self._threads.release()
+        return is_in
 
     def leave(self) -> None:
         """Let the next one in; any thread may, for the one that entered."""

@@ -61,6 +61,7 @@ class SqliteTx:
         self.oldest_writer: int
         self.messages: int
         self.store_epoch, self._duties_at, self.oldest_writer, self.project, self.seq, self.head, self.messages = row
+        self.messages_before = self.messages
         self.recorded = False
         self._changes_before = connection.total_changes()
         self._until = until
