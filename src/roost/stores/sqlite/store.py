@@ -123,7 +123,6 @@ class SqliteStore:
             self._refuse_writing()
             with translated(self.path, self._forget_writer):
                 connection = self._write_connection()
-                self._check_files()
                 yield from self._commit_after(connection)
         finally:
             self._gate.leave()
@@ -173,7 +172,7 @@ class SqliteStore:
                 raise meaning(error, self.path, lambda: number) from error
         else:
             self._failures = 0
-        self._check_files()
+        self._check_files()  # also for what was replaced before: what was written into a lost file is not answered
         self._commits += 1
 
     def _is_stored_nevertheless(self, tx: SqliteTx) -> bool:
