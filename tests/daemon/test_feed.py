@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from roost.connect import Project, connect
 from roost.daemon import news
-from roost.daemon.feed import Conversation, Events, Feed, Place
+from roost.daemon.feed import PAGE, Conversation, Events, Feed, Place
 from roost.errors import Conflict
 from roost.hub import Hub
+from roost.messages.model import Draft
 from roost.sessions.model import Me
 from roost.stores.sqlite.tx import SqliteTx
 from roost.verbs import Sync
@@ -139,4 +141,44 @@ def test_who_left_is_told_nothing_and_leaves_nothing_behind(tmp_path: Path) -> N
         place.close()
     assert len(yard.feed) == 0
     assert yard.feed._by_key == {}
+    yard.project.close()
+
+
+def test_a_filter_that_fits_nothing_lets_others_go_on_between_the_pages() -> None:
+    yard = Yard()
+    for number in range(3):
+        yard.project.system().messages.send_batch([Draft(to=("bob",), text=f"{number}.{n}") for n in range(PAGE)])
+
+    async def read() -> int:
+        woken = asyncio.Event()
+        place = yard.feed.open(Events("", fits=lambda one: False), woken.set)
+        pages = 1
+        while place.take() == [] and place.is_behind:
+            pages += 1
+            await woken.wait()
+            woken.clear()
+        assert len(yard.feed) == 1, "it stands at the end of the log now"
+        return pages
+
+    assert asyncio.run(read()) > 3
+    yard.project.close()
+
+
+def test_a_reader_that_took_a_page_is_woken_for_the_next_unless_it_left() -> None:
+    yard = Yard()
+    yard.project.system().messages.send_batch([Draft(to=("bob",), text=str(n)) for n in range(3 * PAGE)])
+
+    async def read() -> None:
+        woken = asyncio.Event()
+        place = yard.feed.open(Events(""), woken.set)
+        assert len(place.take()) == PAGE
+        await woken.wait()
+        woken.clear()
+        assert len(place.take()) == PAGE
+        place.close()
+        await asyncio.sleep(0)
+        assert not woken.is_set() and place.take() == []
+        assert len(yard.feed) == 0
+
+    asyncio.run(read())
     yard.project.close()

@@ -178,11 +178,12 @@ class DoorSubscription:
             raise SlowReader("this reader fell behind", hint="go on from the cursor", cursor=self.cursor)
         self._news.clear()
         found = self._take()
-        if not found:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not found:
                     await self._news.wait()
-            found = self._take()
+                    self._news.clear()
+                    found = self._take()
         return found
 
     def _take(self) -> list[Told]:

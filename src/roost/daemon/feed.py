@@ -7,6 +7,7 @@ for.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -57,7 +58,7 @@ class Source(Protocol):
 class Place:
     """One reader's place in the log. `wake` is called when there is something to take after there was nothing."""
 
-    __slots__ = ("_bytes", "_feed", "_is_told", "_queue", "behind_since", "source", "wake")
+    __slots__ = ("_bytes", "_feed", "_is_closed", "_is_told", "_queue", "behind_since", "source", "wake")
 
     def __init__(self, feed: Feed, source: Source, wake: Callable[[], None]) -> None:
         self._feed = feed
@@ -66,6 +67,7 @@ class Place:
         self._queue: deque[Any] = deque()
         self._bytes = 0
         self._is_told = False
+        self._is_closed = False
         self.behind_since: float | None = None
         """When the queue ran over, while the end of the log has not been reached since; by the monotonic clock."""
 
@@ -75,19 +77,24 @@ class Place:
         return not self._is_told
 
     def take(self) -> list[Any]:
-        """Return what is there, oldest first; () at the end of the log. Raises what reading the log raises."""
+        """Return what is there, oldest first, of one page at most where the reader is behind.
+
+        It is woken while there may be more: a filter that fits nothing in a long log keeps nobody else waiting. Raises
+        what reading the log raises.
+        """
         if self._queue:
             items = list(self._queue)
             self._queue.clear()
             self._bytes = 0
             return items
-        while not self._is_told:
-            items, at_end = self._feed.catch_up(self)
-            if at_end:
-                self._is_told, self.behind_since = True, None
-            if items:
-                return items
-        return []
+        if self._is_told or self._is_closed:
+            return []
+        items, at_end = self._feed.catch_up(self)
+        if at_end:
+            self._is_told, self.behind_since = True, None
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        return items
 
     def tell(self, news: News) -> None:
         """Queue what this reader gets of an event; with a full queue it is told nothing more, and has not passed it."""
@@ -108,7 +115,12 @@ class Place:
 
     def close(self) -> None:
         """Give the place up."""
+        self._is_closed = True
         self._feed.leave(self)
+
+    def _go_on(self) -> None:
+        if not self._is_closed:
+            self.wake()
 
 
 class Feed:
@@ -125,7 +137,7 @@ class Feed:
         return len(self._live)
 
     def open(self, source: Source, wake: Callable[[], None]) -> Place:
-        """Return a place for a reader, which takes from it until nothing is left, and again when it is woken."""
+        """Return a place for a reader, which takes from it, and again when it is woken."""
         return Place(self, source, wake)
 
     def leave(self, place: Place) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from roost.errors import InvalidInput, UnknownLease
-from roost.interfaces.door import Filter
+from roost.interfaces.door import Filter, Subscription, Told
 from roost.interfaces.http.cursors import OFFSET_MAX, after, before, cursor, paged
 from roost.interfaces.http.routes import Call, HookCall, Page
 from roost.messages.model import Item, Message
@@ -16,6 +17,8 @@ from roost.messages.model import Item, Message
 READ_AT_ONCE = 25
 PAGE_BYTES_MAX = 4 * 1024 * 1024
 """A page of messages ends early beyond so much text: one message may have a megabyte."""
+SCAN_SECONDS_MAX = 2.0
+"""A page of the log ends, empty if need be, once it looked so long for an event that fits."""
 STATES = ("held", "pending", "offered", "delivered", "acknowledged", "expired", "cancelled", "dead")
 
 # --- agents and sessions ----------------------------------------------------------------------------------------------
@@ -267,12 +270,20 @@ async def events(call: Call) -> Page:
     wanted = filter_of(asked.recipient_id, asked.channel, asked.type, asked.task_id, asked.kinds)
     place = call.door.subscribe(call.entrant, wanted, asked.since)
     try:
-        found = await place.next(0)
+        found = await _first(place)
         is_cut = len(found) > asked.limit
         at = found[asked.limit - 1].event.cursor if is_cut else place.cursor
         return Page(items=tuple(found[: asked.limit]), cursor=at, more=is_cut or place.is_behind)
     finally:
         place.close()
+
+
+async def _first(place: Subscription) -> Sequence[Told]:
+    """Return the first events that fit; () at the end of the log, or where looking for them takes too long."""
+    until = time.monotonic() + SCAN_SECONDS_MAX
+    while not (found := await place.next(0)) and place.is_behind and time.monotonic() < until:
+        continue
+    return found
 
 
 def filter_of(recipient: str, channel: str, type: str, task: str, kinds: str) -> Filter:
