@@ -15,6 +15,7 @@ import pytest
 
 from roost import config, reach
 from roost.errors import InvalidInput
+from roost.interfaces.cli.app import run
 from roost.interfaces.hook import forward
 from roost.interfaces.mcp import program
 from tests.daemon.served import GUARD_SECONDS, Served, eventually
@@ -111,6 +112,17 @@ def test_a_daemon_that_hangs_is_found_by_the_doctor_and_ended_by_what_down_says(
     assert f"`kill -9 {pid}`" in answer["hint"]
     served.kill(signal.SIGCONT)
     eventually(lambda: not served.serves, "it stops after all")
+
+
+def test_up_says_what_is_missing_where_there_is_no_http(
+    served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for there, said in ((True, 1), (False, 2)):
+        monkeypatch.setattr("roost.interfaces.cli.daemon._has_server", lambda there=there: there)
+        assert run(["-C", str(served.folder), "up"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == said
+        assert ('pip install "roost[server]"' in lines[-1]) is not there
 
 
 def test_logs_followed_in_json_is_json_line_by_line(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def _show(cli: Cli, run: Run | None, said: str) -> None:
             cli.out.line(f"HTTP, WebSocket, SSE and MCP: {run.url} (tokens: `roost token create`)")
         if run is not None and run.trouble:
             cli.out.line((run.trouble, "yellow"))
+        elif run is not None and not run.port and not _has_server():
+            cli.out.line('no HTTP and no MCP: pip install "roost[server]", then `roost down` and `roost up`')
 
     if cli.out.as_json:
         from roost.daemon.places import facts
@@ -107,6 +109,12 @@ def _show(cli: Cli, run: Run | None, said: str) -> None:
         cli.out.json(facts(run) if run is not None else {})
     else:
         show()
+
+
+def _has_server() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("uvicorn") is not None
 
 
 def _told(place: str) -> Run | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from roost.errors import InvalidInput
 from roost.interfaces.cli.times import DURATION
 from roost.interfaces.cli.verbs import Cli, group, part
 
@@ -45,8 +46,8 @@ def list_(cli: Cli, name: str) -> None:
     found = cli.hub.tokens.list(name)
 
     def show() -> None:
-        for one in found:
-            cli.out.line(_line(cli, one))
+        rows = [(one.id, one.name, ",".join(one.scopes), _state(cli, one), one.label) for one in found]
+        cli.out.table(("token", "whose", "may", "state", "for"), rows)
         if not found:
             cli.out.line("there are no tokens; make one with `roost token create`")
 
@@ -90,15 +91,12 @@ def _show(cli: Cli, make: Callable[[], NewToken], file: str | None) -> None:
     cli.answer(said, show)
 
 
-def _line(cli: Cli, one: Token) -> str:
-    state = "valid"
+def _state(cli: Cli, one: Token) -> str:
     if one.revoked_at is not None and one.revoked_at <= cli.moment.wall:
-        state = "revoked"
-    elif one.expires_at <= cli.moment.wall:
-        state = "expired"
-    days = max(0, one.expires_at - cli.moment.wall) // 86_400_000
-    until = f", {days} days left" if state == "valid" else ""
-    return f"{one.id}  {one.name}  {','.join(one.scopes)}  {state}{until}{f'  {one.label}' if one.label else ''}"
+        return "revoked"
+    if one.expires_at <= cli.moment.wall:
+        return "expired"
+    return f"valid, {(one.expires_at - cli.moment.wall) // 86_400_000} days left"
 
 
 def _made_into(path: str, make: Callable[[], NewToken]) -> NewToken:
@@ -120,6 +118,6 @@ def _new(path: str) -> int:
     try:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise click.UsageError(f"{path} exists, and a key never overwrites a file") from None
+        raise InvalidInput(f"{path!r} exists, and a key never overwrites a file", hint="name a new file") from None
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+        raise InvalidInput(f"{path!r} cannot be written: {error.strerror}", hint="name a file elsewhere") from None
