@@ -95,6 +95,24 @@ def test_a_message_leaves_whole_after_its_time_and_the_log_still_verifies(
     assert_whole(project)
 
 
+def test_the_folder_of_archives_is_on_the_disk_before_anything_leaves(
+    project: Project, hub: HubOf, clock: ManualClock, system: Hub[Sync], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is on the disk is not found after power loss while its folder's own entry is not there."""
+    synced, fsync = list[Path](), os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    talk(hub)
+    clock.advance(91 * DAY)
+    assert of(system.history.retain(), "messages").count == 3
+    folder = folder_of(project)
+    assert synced[0] == folder.parent and folder in synced
+
+
 def test_the_index_of_words_forgets_what_left_and_finds_what_stays(
     hub: HubOf, clock: ManualClock, system: Hub[Sync]
 ) -> None:

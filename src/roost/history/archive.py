@@ -127,6 +127,7 @@ def locked(folder: Path) -> Iterator[None]:
     if folder == Path():
         raise InvalidInput("a store in memory has no archives", hint="open a project on disk")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sync_folder(folder.parent)  # else power loss takes the folder, and what it held was deleted from the store
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         _take(lock)
