@@ -57,7 +57,7 @@ async def test_too_many_wrong_tokens_are_told_when_to_come_again(project: Projec
     async with knocking(project) as (http, url, door):
         door.refused_until = time.monotonic() + 60
         answer = await http.post(url, headers=TOKEN, json=PING)
-        assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "8")
         assert door.entered == ["127.0.0.1"]
 
 

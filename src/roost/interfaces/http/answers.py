@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from hashlib import blake2b
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -54,7 +55,7 @@ def error(raised: RoostError, request_id: str) -> Response:
     if isinstance(raised, WhoAreYou):
         headers["WWW-Authenticate"] = 'Bearer realm="roost"'
     if status in (429, 503):
-        headers["Retry-After"] = str(max(1, round(float(raised.details.get("retry_after", 1)))))
+        headers["Retry-After"] = str(whole_seconds(raised.details.get("retry_after", 1)))
     body = Refused(
         code=raised.code,
         message=raised.message,
@@ -64,6 +65,11 @@ def error(raised: RoostError, request_id: str) -> Response:
         details=raised.details,
     )
     return Response(json_bytes(body), status_code=status, headers=headers, media_type=JSON)
+
+
+def whole_seconds(wait: float) -> int:
+    """Return a wait in the whole seconds of a Retry-After: never so few that it would be too early."""
+    return max(1, ceil(wait))
 
 
 def refused(status: int, code: str, message: str, hint: str, request_id: str = "") -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -164,7 +165,7 @@ def _status(error: RoostError) -> int:
 
 def _headers(error: RoostError) -> list[tuple[bytes, bytes]]:
     if "retry_after" in error.details:
-        return [(b"retry-after", str(max(1, round(error.details["retry_after"]))).encode())]
+        return [(b"retry-after", str(max(1, ceil(error.details["retry_after"]))).encode())]
     return [(b"www-authenticate", b'Bearer realm="roost"')] if isinstance(error, NotAllowed) else []
 
 
