@@ -42,6 +42,11 @@ def test_every_tool_says_what_it_takes_and_gives_and_does() -> None:
             assert name not in tool["inputSchema"]["properties"] or tool["name"] == "search"
 
 
+def test_only_what_may_be_repeated_says_so() -> None:
+    """A client that repeats an inbox on its own would confirm mail that it never had."""
+    assert {name for name, tool in TOOLS.items() if tool.hints.get("idempotentHint")} == {"ack", "lease"}
+
+
 def everything() -> dict[str, Any]:
     """Return all that a client is told before anybody said a word."""
     return {

@@ -243,7 +243,7 @@ TOOLS = {
             takes=InboxArguments,
             answers=Mail,
             run=inbox,
-            hints=_REPEATS,
+            hints=_ADDS,  # a repeated call confirms what the first one showed
         ),
         Tool(
             name="reply",
