@@ -204,6 +204,16 @@ def test_a_token_does_only_what_its_scopes_say(site: Site, scope: str, method: s
     assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
 
 
+def test_a_key_that_cannot_be_honoured_is_refused_and_nothing_is_made(site: Site) -> None:
+    alice, key = site.client("alice"), {"Idempotency-Key": "build-4711"}
+    before = alice.get("/v1/messages/outbox").json()
+    batch = call(alice, "POST", "/v1/messages/batch", {"messages": [{"to": ["bob"], "text": "once"}]}, **key)
+    operation = call(alice, "POST", "/v1/operations", {"targets": ["bob"]}, **key)
+    assert (batch.status_code, operation.status_code) == (400, 400)
+    assert alice.get("/v1/messages/outbox").json() == before and not alice.get("/v1/operations").json()["items"]
+    assert call(alice, "POST", "/v1/activity", {"state": "idle"}, **key).status_code == 200, "it may be repeated anyway"
+
+
 def test_repomesh_clients_find_their_paths(site: Site) -> None:
     mesh = site.client(**{"x-repomesh-token": site.keys["alice"]})
     me = call(mesh, "POST", "/v1/agents/register", {"name": "alice", "type": "cli", "capabilities": ["python"]}).json()

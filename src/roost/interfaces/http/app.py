@@ -30,6 +30,8 @@ from roost.limits import check_idempotency_key
 if TYPE_CHECKING:
     from roost.interfaces.door import Door, Entrant
 
+CREATED = 201
+
 log = logging.getLogger("roost.http")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -158,7 +160,13 @@ async def _body(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
 
 def _key(route: Route, request: Request) -> str | None:
     given = request.headers.get("idempotency-key")
-    return check_idempotency_key(given) if given is not None and route.takes_key else None
+    if given is None or route.takes_key:
+        return check_idempotency_key(given) if given is not None else None
+    if route.status == CREATED:  # to ignore it would make twice what its caller takes for made once
+        raise InvalidInput(
+            "this route honours no Idempotency-Key", hint="see /docs; each message of a batch has its own"
+        )
+    return None
 
 
 def _guarded(door: Door, serve: Endpoint) -> Endpoint:

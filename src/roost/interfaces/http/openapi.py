@@ -13,6 +13,10 @@ from roost.interfaces.http.repomesh import COMPATIBLE
 from roost.interfaces.http.routes import Route
 from roost.interfaces.http.table import ROUTES
 
+ABOUT = (
+    "Messages, leases and the log of one project. Each call needs a token (`roost token create`). Lists are paged"
+    " by opaque cursors and carry an ETag. A POST that takes an Idempotency-Key may be repeated with it for 7 days."
+)
 REF = "#/components/schemas/{name}"
 ERRORS = {
     400: "The call is malformed.",
@@ -41,13 +45,13 @@ def document() -> dict[str, Any]:
     for route in (*ROUTES, *COMPATIBLE):
         types += [kind for kind in (route.answer, route.query, route.body) if kind is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
-    by_type = {_key(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in (*ROUTES, *COMPATIBLE):
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type, components)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Roost", "version": roost.__version__, "description": (create_text())},
+        "info": {"title": "Roost", "version": roost.__version__, "description": ABOUT},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": paths,
@@ -58,16 +62,8 @@ def document() -> dict[str, Any]:
     }
 
 
-def create_text() -> str:
-    """Return what stands above the routes."""
-    return (
-        "Messages, leases and the log of one project. Each call needs a token (`roost token create`). Lists are paged"
-        " by opaque cursors and carry an ETag. A POST that takes an Idempotency-Key may be repeated with it for 7 days."
-    )
-
-
 def _operation(route: Route, by_type: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
-    answered = by_type[_key(route.answer)]
+    answered = by_type[route.answer]
     if route.is_list:
         answered = {
             "type": "object",
@@ -94,7 +90,7 @@ def _operation(route: Route, by_type: dict[Any, Any], components: dict[str, Any]
     if route.method == "GET":
         made["responses"]["304"] = {"description": "What `If-None-Match` names is still so."}
     if route.body is not None:
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[_key(route.body)]}}}
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[route.body]}}}
     return made
 
 
@@ -102,7 +98,7 @@ def _parameters(route: Route, by_type: dict[Any, Any], components: dict[str, Any
     found: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
     ]
-    query = components[by_type[_key(route.query)]["$ref"].rpartition("/")[2]]
+    query = components[by_type[route.query]["$ref"].rpartition("/")[2]]
     for name, schema in query.get("properties", {}).items():
         found.append({"name": name, "in": "query", "required": name in query.get("required", ()), "schema": schema})
     if route.takes_key:
@@ -119,7 +115,3 @@ def _parameters(route: Route, by_type: dict[Any, Any], components: dict[str, Any
 
 def _error(text: str) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": {"$ref": REF.format(name="Refused")}}}}
-
-
-def _key(kind: Any) -> Any:
-    return kind
