@@ -79,6 +79,11 @@ def test_a_cursor_fits_its_own_list_only(site: Site, full: dict[str, Any]) -> No
         assert ada.get(path, params={"cursor": other}).json()["code"] == "BAD_CURSOR"
 
 
+def test_a_cursor_is_short_whatever_was_looked_for(site: Site, full: dict[str, Any]) -> None:
+    asked = {"q": "page " + '"' * 200, "limit": "2"}
+    assert len(_all(site.client("ada"), "/v1/messages/search", asked)) > 2
+
+
 def test_pages_go_on_where_they_were_though_what_was_shown_is_gone(site: Site) -> None:
     ada = site.client("ada")
     for number in range(4):

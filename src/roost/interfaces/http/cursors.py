@@ -13,14 +13,16 @@ from roost.errors import BadCursor
 from roost.interfaces.http.routes import Page
 from roost.messages.service import FAR
 
-CHECK_CHARACTERS = 6
+CHECK_CHARACTERS = 8
 OFFSET_MAX = 500
 """A list without an order of its own is paged this far."""
 
 
 def cursor(list_name: str, place: str | int) -> str:
     """Return a cursor of one list: behind a number or key."""
-    text = msgspec.json.encode([list_name, place, _check(list_name, place)])
+    text = msgspec.json.encode(
+        [place, _check(list_name, place)]
+    )  # without the name: a search's is as long as its words
     return urlsafe_b64encode(text).decode().rstrip("=")
 
 
@@ -60,12 +62,12 @@ def paged(
 
 def _place(list_name: str, given: str, kind: type) -> Any:
     try:
-        name, place, check = msgspec.json.decode(
-            urlsafe_b64decode(given + "=" * (-len(given) % 4)), type=tuple[str, str | int, str]
+        place, check = msgspec.json.decode(
+            urlsafe_b64decode(given + "=" * (-len(given) % 4)), type=tuple[str | int, str]
         )
     except ValueError:  # what is wrong with the base64, the UTF-8 or the JSON
         raise _bad() from None
-    if name != list_name or check != _check(name, place) or not isinstance(place, kind):
+    if check != _check(list_name, place) or not isinstance(place, kind):
         raise _bad()
     return place
 
