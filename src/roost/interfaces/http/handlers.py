@@ -12,7 +12,8 @@ from roost.errors import InvalidInput, UnknownLease
 from roost.interfaces.door import Filter, Subscription, Told
 from roost.interfaces.http.cursors import OFFSET_MAX, after, before, cursor, paged
 from roost.interfaces.http.routes import Call, HookCall, Page
-from roost.messages.model import Item, Message
+from roost.interfaces.http.views import outgoing, plain_session
+from roost.messages.model import Message
 
 READ_AT_ONCE = 25
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -321,27 +322,6 @@ async def hook(call: HookCall) -> Any:
     return msgspec.Raw((await call.door.hook(call.launch, call.raw)).encode() or b"{}")
 
 
-class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as others may see it: without its key, its process and its files."""
-
-    id: str
-    agent: str
-    epoch: int
-    context: int
-    client: str
-    state: str
-    operation: str
-    started_at: int
-    ended_at: int | None
-    end_reason: str
-
-
-def plain_session(found: Any) -> SessionView:
-    """Return what others may see of a session."""
-    fields = SessionView.__struct_fields__
-    return SessionView(**{name: getattr(found, name) for name in fields})
-
-
 # --- pages of messages ------------------------------------------------------------------------------------------------
 
 Part = tuple[Sequence[Any], int]
@@ -358,37 +338,3 @@ async def gathered(limit: int, place: int, read: Callable[[int, int], Awaitable[
         size += sum(len(one.body if isinstance(one, Message) else one.message.body) for one in items)
         if not place or len(found) >= limit or size > PAGE_BYTES_MAX:
             return tuple(found), place
-
-
-class Reached(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a message got with one recipient."""
-
-    recipient: str
-    state: str
-    stage: str
-    attempts: int = 0
-    hold: str = ""
-    read_at: int | None = None
-
-
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that the caller sent."""
-
-    message: Message
-    deliveries: tuple[Reached, ...]
-
-
-def outgoing(lines: Sequence[Item]) -> tuple[Outgoing, ...]:
-    """Return the lines of an outbox by message: its text stands in the answer once, not once for each recipient."""
-    made = []
-    for found in _by_message(lines):
-        reached = tuple(msgspec.convert(one, Reached, from_attributes=True) for one in found)
-        made.append(Outgoing(message=found[0].message, deliveries=reached))
-    return tuple(made)
-
-
-def _by_message(lines: Sequence[Item]) -> list[list[Item]]:
-    groups: dict[int, list[Item]] = {}
-    for line in lines:
-        groups.setdefault(line.message.number, []).append(line)
-    return list(groups.values())

@@ -9,8 +9,8 @@ from roost.channels.model import Channel
 from roost.deliveries.model import Delivery, Receipt
 from roost.interfaces.door import Told
 from roost.interfaces.http import bodies, handlers
-from roost.interfaces.http.handlers import Outgoing, SessionView
 from roost.interfaces.http.routes import Route
+from roost.interfaces.http.views import Outgoing, SessionView
 from roost.leases.model import Lease
 from roost.messages.model import Item, Message, Reaction, Sent
 from roost.messages.model import Page as Mail
