@@ -269,6 +269,13 @@ def test_bad_input_gets_one_shape_and_says_what_to_do(
     assert refused.headers["x-request-id"] == told["request_id"] and told["message"]
 
 
+def test_a_path_and_a_method_that_there_are_not_are_told_apart(site: Site) -> None:
+    alice = site.client("alice")
+    nowhere, wrongly = alice.get("/v1/nothing").json(), alice.put("/v1/messages", json={}).json()
+    assert (nowhere["code"], nowhere["message"]) == ("NOT_FOUND", "there is no such route")
+    assert (wrongly["code"], wrongly["message"]) == ("METHOD_NOT_ALLOWED", "this route does not take PUT")
+
+
 def test_every_route_is_in_the_openapi_document_with_its_errors(site: Site) -> None:
     told = site.client("alice").get("/openapi.json").json()
     assert told == json.loads(json_bytes(document())) and told["openapi"].startswith("3.1")

@@ -203,7 +203,9 @@ async def _docs(request: Request) -> Response:
 
 async def _of_the_protocol(request: Request, raised: HTTPException) -> Response:
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "NOT_JSON"}
-    made = answers.refused(raised.status_code, codes.get(raised.status_code, "HTTP"), str(raised.detail), "see /docs")
+    texts = {404: "there is no such route", 405: f"this route does not take {request.method}"}
+    text = texts.get(raised.status_code, str(raised.detail))
+    made = answers.refused(raised.status_code, codes.get(raised.status_code, "HTTP"), text, "see /docs")
     for name, value in (raised.headers or {}).items():
         made.headers[name] = value
     return made
