@@ -21,10 +21,12 @@ from roost.daemon.entering import is_ours
 from roost.daemon.native import Doors
 from roost.interfaces.wire import frames
 from roost.interfaces.wire.frames import HELLO_BYTES_MAX, HOOK, Hello, Request
+from roost.messages.service import Messages
 
 from .served import Served, Wire
 
 BLOBS = 150
+LONG = "x" * 10_000
 PRIVATE = (
     "messages._get", "messages.__init__", "messages.tx", "history.verify.body", "nothing.send", "messages", "",
     "_caller.call", "leases.tidy", "deliveries.settle", "x" * 10_000,
@@ -298,3 +300,52 @@ def test_one_more_connection_than_may_be_is_hung_up_on(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(native, "CONNECTIONS_MAX", 0)
     assert asyncio.run(play()) == b""
+
+
+async def said_to(end: socket.socket, *sent: bytes, answers: int) -> list[tuple[int, int, Any]]:
+    """Send frames; return so many answers."""
+    loop, parts, found = asyncio.get_running_loop(), frames.Frames(1 << 26), list[Any]()
+    await loop.sock_sendall(end, b"".join(sent))
+    async with asyncio.timeout(30):
+        while len(found) < answers:
+            found += map(msgspec.msgpack.decode, parts.feed(await loop.sock_recv(end, 1 << 16)))
+    return found
+
+
+def test_an_answer_that_is_too_long_for_a_frame_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> tuple[int, int, Any]:
+        async with door(tmp_path) as (_, end):
+            sent = frames.frame(Request(1, "messages.send", msgspec.Raw(frames.encode({"to": "alice", "text": LONG}))))
+            await said_to(end, hello(), sent, answers=2)
+            return (await said_to(end, frames.frame(Request(2, "messages.log")), answers=1))[0]
+
+    monkeypatch.setattr(frames, "BODY_BYTES_MAX", len(LONG))
+    number, status, told = asyncio.run(play())
+    assert (number, status, told["code"]) == (2, frames.ERROR, "BODY_TOO_LARGE")
+
+
+def test_a_fault_of_our_own_at_a_query_is_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(service: object) -> int:
+        raise KeyError("a bug")
+
+    async def play() -> tuple[int, int, Any]:
+        async with door(tmp_path) as (_, end):
+            return (await said_to(end, hello(), frames.frame(Request(1, "messages.last_number")), answers=2))[1]
+
+    monkeypatch.setattr(Messages.last_number, "body", broken)
+    assert asyncio.run(play())[2]["code"] == "INTERNAL"
+    assert "messages.last_number failed" in caplog.text
+    assert "a bug" in caplog.text
+
+
+def test_a_peer_from_far_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    async def play() -> int:
+        async with door(tmp_path) as (doors, _):
+            with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+                theirs, _ = server.accept()
+                await asyncio.get_running_loop().connect_accepted_socket(doors.connection, theirs)
+                return theirs.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+    assert asyncio.run(play()) == 1

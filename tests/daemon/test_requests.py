@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from roost.clock import ManualClock
 from roost.connect import Project, connect
 from roost.daemon import answers as answers_module
 from roost.daemon.answers import KEPT_MS, Answers
+from roost.errors import BodyTooLarge
 from roost.interfaces.wire import frames
 from roost.interfaces.wire.aclient import AsyncRemote
 from roost.interfaces.wire.client import Line
@@ -268,3 +270,27 @@ def test_an_async_hub_repeats_a_call_under_its_id(site: Served, monkeypatch: pyt
     assert asyncio.run(play()).number == 1
     assert not lost
     assert sent(site) == ["hello"]
+
+
+def test_a_call_that_is_too_long_for_a_frame_is_refused_at_once(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = site.hub("alice")
+    monkeypatch.setattr(frames, "FRAME_BYTES_MAX", 1_000)
+    with pytest.raises(BodyTooLarge):
+        alice.messages.send(to="bob", text="x" * 1_000)
+    assert alice.messages.send(to="bob", text="short").number == 1
+
+
+def test_a_child_of_a_fork_leaves_its_parents_connection_alone(site: Served) -> None:
+    alice = site.hub("alice")
+    (line,) = alice._caller._free
+    assert line._socket is not None
+    child = os.fork()
+    if child == 0:
+        try:
+            alice.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    line._socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        line._socket.recv(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from roost.errors import InvalidInput
+from roost.interfaces.wire import address
 from roost.interfaces.wire.address import Address, parse
 
 KEY = "rst_" + "A" * 43
@@ -76,3 +78,15 @@ def test_t10_a_key_in_an_address_is_refused_and_not_repeated(url: str) -> None:
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput):
         parse(url)
+
+
+def test_a_daemon_far_away_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plain:
+        def wrap_socket(self, end: socket.socket, server_hostname: str) -> socket.socket:
+            return end
+
+    monkeypatch.setattr(address, "trust", lambda address: Plain())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        with address.connected(Address(host=host, port=port)) as end:
+            assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1

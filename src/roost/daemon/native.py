@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 import time
@@ -17,8 +18,9 @@ from roost.daemon.core import LOOK_SECONDS
 from roost.daemon.entering import enter, is_ours
 from roost.daemon.job import Job
 from roost.daemon.outflow import Following, Listening
-from roost.errors import InvalidInput, LimitReached, NotAllowed, RoostError, Unavailable
+from roost.errors import BodyTooLarge, InvalidInput, LimitReached, NotAllowed, RoostError, Unavailable
 from roost.interfaces.wire import frames
+from roost.interfaces.wire.address import keep_alive
 from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, MORE, STOP, Frames, Hello, Request
 from roost.interfaces.wire.table import Op, op
 from roost.interfaces.wire.trouble import body_of
@@ -37,6 +39,8 @@ HELLO_SECONDS_MAX = 10.0
 CONNECTIONS_MAX = 20_000
 STRANGERS_MAX = 256
 """Connections from far that have shown no token yet; a further one is hung up on. They take no place of who is here."""
+
+log = logging.getLogger("roost.daemon")
 
 
 class Doors:
@@ -117,6 +121,7 @@ class Connection(asyncio.Protocol):
                 transport.abort()
                 return
             doors.strangers.add(self)
+            keep_alive(transport.get_extra_info("socket"))
         self._frames.hook_bytes_max = HOOK_BYTES_MAX if self.peer[0] else 0
         self._timer = doors.core.loop.call_later(HELLO_SECONDS_MAX, transport.abort)
 
@@ -180,6 +185,9 @@ class Connection(asyncio.Protocol):
 
     def say(self, id: int, status: int, body: bytes) -> None:
         """Send one answer, or a stream's next items."""
+        if len(body) > frames.BODY_BYTES_MAX:
+            trouble = BodyTooLarge(f"the answer has {len(body):,} bytes", hint="ask for less at a time")
+            status, body = ERROR, body_of(trouble)
         if not self.transport.is_closing():
             self.transport.write(frames.answer(id, status, body))
 
@@ -218,7 +226,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._stream(request, found, kwargs)
         except Exception as error:
-            self.say(request.id, ERROR, body_of(error))
+            self.say(request.id, ERROR, _trouble(request.op, error))
 
     def _write(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
         core, number = self._doors.core, request.id
@@ -259,7 +267,7 @@ class Connection(asyncio.Protocol):
         def answered(result: Any, error: BaseException | None) -> None:
             if self._streams.pop(number, None) is None:
                 return
-            body = body_of(error) if error is not None else frames.encode(result)
+            body = _trouble(found.name, error) if error is not None else frames.encode(result)
             self.say(number, ERROR if error is not None else ANSWER, body)
 
         self._streams[number] = core.wait(self.entrant.session, found.verb, found.service, kwargs, answered)  # type: ignore[arg-type]
@@ -319,7 +327,7 @@ class Connection(asyncio.Protocol):
             self.entrant = await self._entered(hello)
             me = self._doors.core.me(self.entrant.session)
         except Exception as error:
-            self.say(id, ERROR, body_of(error))
+            self.say(id, ERROR, _trouble(HELLO, error))
             self.transport.close()
             return
         if self._timer:
@@ -365,6 +373,13 @@ class Connection(asyncio.Protocol):
                 self.transport.close()
 
         self._doors.hook(body[1:], parent_of(self.peer[0])).add_done_callback(answered)
+
+
+def _trouble(what: str, error: BaseException) -> bytes:
+    """Return an error as it travels. One that is a fault of Roost's own is written down, as its caller is told."""
+    if not isinstance(error, (RoostError, TypeError)):
+        log.error("%s failed", what, exc_info=error)
+    return body_of(error)
 
 
 def _peer_of(transport: asyncio.Transport) -> tuple[int, int]:

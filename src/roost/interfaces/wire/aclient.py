@@ -11,7 +11,7 @@ import msgspec
 
 from roost.errors import Unavailable
 from roost.interfaces.wire import frames
-from roost.interfaces.wire.address import Address, trust
+from roost.interfaces.wire.address import Address, keep_alive, trust
 from roost.interfaces.wire.client import ANSWER_SECONDS_MAX, found_args, gone, moved_on, pauses
 from roost.interfaces.wire.frames import END, ERROR, HELLO, ITEM, MORE, STOP, Answer, Request, Welcome
 from roost.interfaces.wire.table import Op, name_of, op
@@ -157,8 +157,8 @@ class AsyncRemote:
     async def _ask(self, wire: Wire, request: Request, seconds: float | None) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = answer
-        wire.send(request)
         try:
+            wire.send(request)
             if seconds is None:
                 return await answer
             async with asyncio.timeout(seconds):
@@ -248,7 +248,8 @@ async def connect(address: Address, arrived: Any, lost: Any) -> Wire:
     if address.path:
         _, wire = await loop.create_unix_connection(lambda: Wire(arrived, lost), address.path)
     else:
-        _, wire = await loop.create_connection(
+        transport, wire = await loop.create_connection(
             lambda: Wire(arrived, lost), address.host, address.port, ssl=trust(address), server_hostname=address.host
         )
+        keep_alive(transport.get_extra_info("socket"))
     return wire

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 UNIX, TLS = "roost+unix://", "roost+tls://"
 CONNECT_SECONDS_MAX = 10.0
+ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 40_000}
+"""A peer that is silent for 20 s is asked for a sign of life, 10 s apart; after two without, or 40 s (in ms) in which
+it took nothing that was sent, the connection is lost: neither end waits for ever for one that is gone."""
 TOKEN_FILE_CHARACTERS_MAX = 1_024
 WRITE = "write one there: `roost token create --file PATH`"
 
@@ -98,10 +101,19 @@ def _far_end(address: Address, seconds: float) -> socket.socket:
     plain = socket.create_connection((address.host, address.port), timeout=seconds)
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(plain)
         return trust(address).wrap_socket(plain, server_hostname=address.host)
     except BaseException:
         plain.close()
         raise
+
+
+def keep_alive(end: socket.socket) -> None:
+    """Let the kernel notice when the other end of a TCP connection is gone; see ALIVE."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in ALIVE.items():
+        if hasattr(socket, name):  # each system has its own of them
+            end.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def trust(address: Address) -> ssl.SSLContext:

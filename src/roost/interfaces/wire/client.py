@@ -192,17 +192,23 @@ class Remote:
     def close(self) -> None:
         """Hang up; streams of other threads end."""
         self._closes += 1
+        with self._lock:
+            self._leave_parents()
         for line in (*self._free, *self._busy):
             line.close()
         self._free.clear()
 
     def _take(self) -> Line:
         with self._lock:
-            if self._pid != os.getpid():  # a child of a fork must not talk on its parent's sockets
-                self._free, self._busy, self._pid = [], set(), os.getpid()
+            self._leave_parents()
             line = self._free.pop() if self._free else self._line()
             self._busy.add(line)
             return line
+
+    def _leave_parents(self) -> None:
+        """A child of a fork neither talks on its parent's sockets nor shuts them down."""
+        if self._pid != os.getpid():
+            self._free, self._busy, self._pid = [], set(), os.getpid()
 
     def _line(self) -> Line:
         return Line(self._revive, self._hello)

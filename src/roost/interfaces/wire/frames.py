@@ -18,6 +18,8 @@ from roost.errors import BodyTooLarge, InvalidInput
 VERSION = 1
 FRAME_BYTES_MAX = 80 * 1024 * 1024
 """A full batch of 1,000 messages of 64 KiB, with room for what goes with them."""
+BODY_BYTES_MAX = FRAME_BYTES_MAX - 16
+"""What the body of an answer may have; its id and status go with it."""
 HELLO_BYTES_MAX = 64 * 1024
 """Nobody who has not said who they are sends more at a time."""
 
@@ -86,8 +88,10 @@ _answers = msgspec.msgpack.Decoder(Answer)
 
 
 def frame(value: Any) -> bytes:
-    """Return a value as one frame."""
+    """Return a value as one frame. Raises BodyTooLarge for what the other end would hang up on."""
     body = _encoder.encode(value)
+    if len(body) > FRAME_BYTES_MAX:
+        raise BodyTooLarge(f"a call of {len(body):,} bytes is over {FRAME_BYTES_MAX:,}", hint="send less at a time")
     return len(body).to_bytes(4, "big") + body
 
 
