@@ -44,3 +44,23 @@ def test_t20_the_log_is_put_aside_when_it_is_full(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1"]
     assert all(path.stat().st_size < LOG_BYTES_MAX + 100_000 for path in tmp_path.iterdir())
     assert stat.S_IMODE(log.stat().st_mode) == 0o600, "the new one"
+
+
+SHORT_OF_FILES = """
+import logging, resource, sys
+from roost.daemon import logs
+logs.begin(sys.argv[1])
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+for limit in (3, soft):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    for _ in range(logs.LOG_BYTES_MAX // 65_536 + 1):
+        logging.error("x" * 65_536)
+"""
+
+
+def test_a_full_log_that_cannot_be_put_aside_now_fails_nobody_and_is_later(tmp_path: Path) -> None:
+    log = tmp_path / "daemon.log"
+    with log.open("ab") as file:
+        subprocess.run([sys.executable, "-c", SHORT_OF_FILES, str(log)], stderr=file, check=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1"]
+    assert "Traceback" not in log.read_text() + (tmp_path / "daemon.log.1").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 
@@ -35,10 +36,18 @@ class Bounded(logging.StreamHandler):  # type: ignore[type-arg]
         super().emit(record)
         written = os.fstat(2)
         if written.st_size > LOG_BYTES_MAX and _is(written, self._path):
+            with contextlib.suppress(OSError):  # no descriptor is left, say: the next record tries again
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        fresh = f"{self._path}.new"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
             os.replace(self._path, f"{self._path}.1")
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            os.replace(fresh, self._path)
             os.dup2(file, 1)
             os.dup2(file, 2)
+        finally:
             os.close(file)
 
 
