@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from roost.connect import connect
+from roost.daemon import hooks as hooks_module
 from roost.daemon.core import Core, hub_of
+from roost.daemon.hooks import Hooks
 from roost.daemon.job import Job
 from roost.errors import StoreFull, StoreIO, Unavailable
 from roost.hub import Hub
@@ -20,6 +22,7 @@ from roost.messages.model import Page
 from roost.sessions.service import Sessions
 from roost.stores.sqlite import checkpoints
 from roost.stores.sqlite.store import SqliteStore
+from roost.turns.model import ClientEvent, Surroundings
 from roost.verbs import Async
 
 GUARD_SECONDS = 30.0
@@ -154,3 +157,49 @@ def test_without_threads_what_is_committed_is_answered(tmp_path: Path, monkeypat
             assert not core.project.as_session(session).leases.list()
 
     asyncio.run(play())
+
+
+def test_a_call_that_is_given_up_before_its_turn_is_not_made(tmp_path: Path) -> None:
+    async def play() -> int:
+        async with opened(tmp_path) as (core, alice, _):
+            with core.project.store.gate():
+                call = asyncio.create_task(alice.messages.send(to="alice", text="too late"))
+                await asyncio.sleep(0)
+                call.cancel()
+                await asyncio.wait({call})
+            await core.writer.drained()
+            return await alice.messages.last_number()
+
+    assert asyncio.run(play()) == 0
+
+
+def test_the_turn_of_a_hook_that_waits_no_longer_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = ClientEvent(client="claude", name="SessionStart", kind="start", client_session="s1", cwd=str(tmp_path))
+
+    async def play() -> list[str]:
+        async with opened(tmp_path) as (core, _, _session):
+            hooks = Hooks(core, connect(tmp_path), str(tmp_path / ".roost"))
+            with core.project.store.gate(), pytest.raises(TimeoutError):
+                await asyncio.to_thread(hooks._take, event, Surroundings(), key_hash=b"")
+            await core.writer.drained()
+            hooks.close()
+            return [one.client for one in core.project.system().sessions.list()]
+
+    monkeypatch.setattr(hooks_module, "TAKE_SECONDS_MAX", 0.1)
+    assert "claude" not in asyncio.run(play())
+
+
+def test_events_of_any_name_are_counted_in_bounded_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> dict[tuple[str, str], int]:
+        async with opened(tmp_path) as (core, _, _session):
+            hooks = Hooks(core, core.project, str(tmp_path))
+            for number in range(50):
+                hooks._count(f"Event{number}" + "x" * 1_000, "ok")
+            hooks.close()
+            return hooks.outcomes
+
+    monkeypatch.setattr(hooks_module, "OUTCOMES_MAX", 10)
+    counted = asyncio.run(play())
+    assert len(counted) == 11
+    assert counted["other", "ok"] == 40
+    assert all(len(event) <= hooks_module.EVENT_CHARACTERS_MAX for event, _ in counted)

@@ -97,8 +97,12 @@ class Core:
             return self.read(session, verb, service, args, kwargs)
         answer: asyncio.Future[Any] = self.loop.create_future()
         if verb.mode == "write":
-            self.writer.submit(Job(session, verb, service, kwargs, _to(answer), args=args))
-            return await answer
+            job = Job(session, verb, service, kwargs, _to(answer), args=args)
+            self.writer.submit(job)
+            try:
+                return await answer
+            finally:
+                job.given_up = True
         give_up = self.waits.begin(session, verb, service, args, kwargs, self._from_thread(_to(answer)))
         try:
             return await answer

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 THREADS_MAX = 16
 """Hooks whose surroundings (transcripts, worktrees) are looked at side by side."""
 TAKE_SECONDS_MAX = 2.0
+OUTCOMES_MAX = 500
+"""Kinds of events and their outcomes that are counted apart: a client may name its events as it likes."""
+EVENT_CHARACTERS_MAX = 64
 EVENT = b"hook_event_name"
 
 
@@ -139,13 +142,21 @@ class Hooks:
         return output
 
     def _count(self, event: str, outcome: str) -> None:
-        self.outcomes[event, outcome] = self.outcomes.get((event, outcome), 0) + 1
+        key = event[:EVENT_CHARACTERS_MAX], outcome
+        if key not in self.outcomes and len(self.outcomes) >= OUTCOMES_MAX:
+            key = "other", outcome
+        self.outcomes[key] = self.outcomes.get(key, 0) + 1
 
     def _take(self, *args: Any, **kwargs: Any) -> Taken:
         traces, event = self._core.traces, args[0]
         with traces.span(f"hook {event.name}", client=event.client) if traces is not None else nullcontext():
             call = self._core.call("", Turns.take, Turns, args, kwargs)
-            found: Taken = asyncio.run_coroutine_threadsafe(call, self._core.loop).result(TAKE_SECONDS_MAX)
+            waiting = asyncio.run_coroutine_threadsafe(call, self._core.loop)
+            try:
+                found: Taken = waiting.result(TAKE_SECONDS_MAX)
+            except TimeoutError:
+                waiting.cancel()  # mail that is offered now would be offered to nobody
+                raise
         return found
 
 
