@@ -14,11 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from roost.daemon.news import News, channel_key, news_of
 from roost.history.model import Event
-from roost.history.rules import START, cursor
 from roost.history.service import History
 from roost.messages.model import Message
 from roost.sessions.model import SYSTEM, Me
@@ -284,13 +281,3 @@ _NOWHERE = Event(seq=0, at=0, wall=0, kind="message.sent", actor="", session="",
 
 def _spoken(message: Message) -> News:
     return News(_NOWHERE, message, frozenset())
-
-
-def start_cursor(epoch: int) -> str:
-    """Return the cursor before the first event."""
-    return str(cursor(epoch, 0, START))
-
-
-def packed(value: Any) -> bytes:
-    """Return a value as it travels."""
-    return msgspec.msgpack.encode(value)
