@@ -214,19 +214,27 @@ def test_a_key_that_cannot_be_honoured_is_refused_and_nothing_is_made(site: Site
     assert call(alice, "POST", "/v1/activity", {"state": "idle"}, **key).status_code == 200, "it may be repeated anyway"
 
 
+NULLS = {"agent_id": None, "channel": None, "parent_message_id": None, "repo_id": None, "task_id": None}
+"""What a client of RepoMesh says of an event that has none of these."""
+
+
 def test_repomesh_clients_find_their_paths(site: Site) -> None:
     mesh = site.client(**{"x-repomesh-token": site.keys["alice"]})
     me = call(mesh, "POST", "/v1/agents/register", {"name": "alice", "type": "cli", "capabilities": ["python"]}).json()
     assert me["name"] == "alice" and me["capabilities"] == ["python"]
     assert call(mesh, "POST", "/v1/agents/register", {"name": "bob"}).status_code == 403
     assert call(mesh, "POST", f"/v1/agents/{me['id']}/heartbeat", {"status": "active"}).json()["state"] == "busy"
+    idle = call(mesh, "POST", f"/v1/agents/{me['id']}/heartbeat", {"status": "idle", "current_task": None}).json()
+    assert idle["state"] == "idle"
     lock = call(mesh, "POST", "/v1/locks/acquire", {"resource_key": "db", "agent_id": me["id"], "ttl": 60}).json()
     assert call(site.client("bob"), "POST", "/v1/locks/acquire", {"resource_key": "db"}).status_code == 409
     assert call(mesh, "POST", f"/v1/locks/{lock['id']}/renew", {}).json()["state"] == "active"
     again = call(mesh, "POST", "/v1/locks/acquire", {"resource_key": "db", "ttl": 60}).json()
     assert again["id"] == lock["id"], "its owner renews a lock by acquiring it again"
     assert call(mesh, "POST", f"/v1/locks/{lock['id']}/release", {}).json()["state"] == "released"
-    said = call(mesh, "POST", "/v1/events", {"recipient_id": "bob", "payload": {"content": "milestone"}}).json()
+    said = call(
+        mesh, "POST", "/v1/events", {"recipient_id": "bob", "payload": {"content": "milestone"}, **NULLS}
+    ).json()
     assert said["recipients"] == ["bob"]
     assert mesh.get(f"/v1/events/thread/{said['id']}").json()["items"][0]["type"] == "message"  # an alias of it
     assert (

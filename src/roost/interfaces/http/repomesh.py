@@ -1,7 +1,7 @@
 """The paths and shapes of RepoMesh, over the same hub: registering, heartbeats, locks, and events that are messages.
 
 Who calls is what the token says: an `agent_id` in a body must be the caller's own, or the call is refused. What it
-calls tasks, bundles, adapters and the orchestrator is not here.
+calls tasks, bundles, adapters and the orchestrator is not here. Its clients say null for what they leave out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     """An agent that says what it is called; its token said so before."""
 
     name: str
-    type: str = ""
+    type: str | None = None
     capabilities: list[str] | None = None
 
 
@@ -32,21 +32,21 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """A sign of life."""
 
     status: str = "active"
-    current_task: str = ""
+    current_task: str | None = None
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
     """A lock to take, `ttl` in seconds."""
 
     resource_key: str
-    agent_id: str = ""
+    agent_id: str | None = None
     ttl: float = 1800.0
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
     """Whose lock it is, and for how long it is kept."""
 
-    agent_id: str = ""
+    agent_id: str | None = None
     ttl: float | None = None
 
 
@@ -55,11 +55,11 @@ class LogEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str = "chat.message"
     payload: dict[str, Any] = {}
-    recipient_id: str = ""
-    channel: str = ""
-    parent_message_id: str = ""
+    recipient_id: str | None = None
+    channel: str | None = None
+    parent_message_id: str | None = None
     severity: str = "info"
-    agent_id: str = ""
+    agent_id: str | None = None
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ async def register(call: Call) -> Registered:
 async def heartbeat(call: Call) -> Any:
     _refuse_others(call, call.path["id"])
     state = "busy" if call.body.status in BUSY or call.body.current_task else "idle"
-    return await call.hub.sessions.beat(state, operation=call.body.current_task)  # type: ignore[arg-type]
+    return await call.hub.sessions.beat(state, operation=call.body.current_task or "")  # type: ignore[arg-type]
 
 
 async def acquire(call: Call) -> Held:
@@ -142,7 +142,7 @@ async def log_event(call: Call) -> Sent:
     )
 
 
-def _refuse_others(call: Call, agent: str) -> None:
+def _refuse_others(call: Call, agent: str | None) -> None:
     if agent and agent not in (call.entrant.agent, call.entrant.name):
         raise Forbidden(f"this token is {call.entrant.name}'s and speaks for nobody else", hint="leave agent_id out")
 
