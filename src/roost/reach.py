@@ -5,6 +5,7 @@ A short process imports only what its way needs: the daemon's way needs no datab
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -263,13 +264,14 @@ def _length(path: str) -> int:
 
 
 def spawn(place: str) -> int:
-    """Start the daemon of a place in a session of its own, and do not wait; return its process."""
+    """Start the daemon of a place in a session of its own, and do not wait; return its process. Raises OSError."""
     import sys
 
-    log = os.path.join(place, LOG)
+    log, flags = os.path.join(place, LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    os.close(os.open(log, flags, 0o600))  # posix_spawn says of a file that it cannot open that the program is missing
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+        (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
@@ -284,7 +286,8 @@ def start_soon(place: str) -> None:
     from roost import config
 
     if config.load(place).daemon.autostart:
-        spawn(place)
+        with contextlib.suppress(OSError):  # whoever needs a daemon starts it with `start`, and hears why it cannot
+            spawn(place)
 
 
 def _was_started_just_now(place: str) -> bool:

@@ -141,7 +141,8 @@ def create(path: StrPath) -> Workdir:
         os.mkdir(folder, MODE)
     trouble = refusal(folder)
     if trouble is not None:
-        raise UnsafeFolder(f"{folder} can't hold a project: {trouble}", path=folder)
+        hint = "mend that, or name another folder with ROOST_DIR"
+        raise UnsafeFolder(f"{folder} can't hold a project: {trouble}", hint=hint, path=folder)
     for name in FOLDERS:
         with contextlib.suppress(FileExistsError):
             os.mkdir(os.path.join(folder, name), MODE)

@@ -173,3 +173,25 @@ def test_a_roost_dir_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     said = roost(tmp_path, "who", ROOST_DIR="/no/such/folder")
     assert said.returncode == 3
     assert said.stderr == "roost: ROOST_DIR is /no/such/folder, and there is no .roost\nhint: correct it, or unset it\n"
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_named_and_the_doctor_still_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder stands where a file is to be written, which stops root as a wrong mode stops everybody else."""
+    place = tmp_path / ".roost"
+    place.mkdir(mode=0o700)
+    (place / "daemon.log").mkdir()
+    said = roost(tmp_path, "up", "--detach")
+    assert (said.returncode, said.stderr.splitlines()[0]) == (
+        7,
+        f"roost: the system refused {place}/daemon.log: Is a directory",
+    )
+    monkeypatch.setenv("ROOST_DAEMON", "auto")
+    reach.start_soon(str(place))  # goes on without one
+    (place / "beats").touch()
+    (place / "store.db").mkdir()
+    looked = roost(tmp_path, "doctor", "--json")
+    assert looked.returncode == 1
+    failed = {one["name"]: one["said"] for one in json.loads(looked.stdout) if one["grade"] == "fail"}
+    assert "store" in failed

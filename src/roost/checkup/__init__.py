@@ -41,6 +41,8 @@ OF_PLACE: tuple[Callable[[workdir.Workdir], Iterable[Check]], ...] = (
 )
 """Looks that need the `.roost` folder alone: they work where the store cannot be opened."""
 
+CLOSED = "let its owner write to .roost: `chmod -R u+rwX .roost`, or mount its disk for writing"
+
 
 def checkup(folder: str | None = None) -> tuple[Check, ...]:
     """Look at everything; an error on the way is a finding."""
@@ -56,8 +58,8 @@ def checkup(folder: str | None = None) -> tuple[Check, ...]:
 def _of_project(folder: str | None) -> Iterator[Check]:
     try:
         project = connect(folder)
-    except RoostError as error:
-        yield Check(name="store", grade="fail", said=error.message, to_do=error.hint or store.RESTORE)
+    except (RoostError, OSError) as error:
+        yield _failed("store", error, to_do=store.RESTORE if isinstance(error, RoostError) else CLOSED)
         return
     try:
         yield from _all(OF_PROJECT, project)
@@ -70,5 +72,11 @@ def _all(looks: Iterable[Callable[[T], Iterable[Check]]], thing: T) -> Iterator[
         try:
             yield from look(thing)
         except (RoostError, OSError) as error:
-            to_do = error.hint if isinstance(error, RoostError) else ""
-            yield Check(name=look.__name__, grade="fail", said=str(error), to_do=to_do)
+            yield _failed(look.__name__, error)
+
+
+def _failed(name: str, error: RoostError | OSError, *, to_do: str = "") -> Check:
+    """Return the finding that an error is; its own hint comes before `to_do`."""
+    if isinstance(error, RoostError):
+        return Check(name=name, grade="fail", said=error.message, to_do=error.hint or to_do)
+    return Check(name=name, grade="fail", said=str(error), to_do=to_do)
