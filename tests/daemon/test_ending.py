@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from roost.daemon.places import told
 from tests.interfaces.http.conftest import SETTINGS, Site, begin, end
 
-from .served import eventually
+from .served import Served, eventually
 
 QUICK = SETTINGS.replace("idle_seconds = 600", "idle_seconds = 1")
 
@@ -74,3 +74,31 @@ def test_it_stays_while_somebody_watches(kind: str, tmp_path: Path, monkeypatch:
     eventually(lambda: told(site.place) is None, "the daemon to leave when nobody watches any more")
     end(site)
     assert "nobody is alive: leaving" in log_of(site)
+
+
+def test_a_hook_under_way_is_answered_before_the_daemon_ends(served: Served) -> None:
+    ada, hook = served.wire("ada"), served.raw()
+    event = {"session_id": "one", "hook_event_name": "SessionStart", "cwd": str(served.folder), "source": "startup"}
+    body = b"\xc1claude\0-\0\0" + json.dumps(event).encode()
+    with served.project().store.gate():
+        hook.sendall(len(body).to_bytes(4, "big") + body)
+        ada.send(1, "messages.last_number", {})
+        ada.answer(1)
+        served.kill(signal.SIGTERM)
+        eventually(lambda: told(served.place) is None, "it ends")
+    assert int.from_bytes(hook.recv(4), "big") > 0
+
+
+def test_while_the_daemon_ends_it_takes_no_further_call(served: Served) -> None:
+    ada = served.wire("ada")
+    with served.project().store.gate():
+        ada.send(1, "agents.add", {"name": "bob"})
+        ada.send(2, "messages.last_number", {})
+        assert ada.answer(2) == 0
+        served.kill(signal.SIGTERM)
+        eventually(lambda: told(served.place) is None, "it ends")
+        ada.send(3, "agents.add", {"name": "cyn"})
+    assert ada.answer(1)["name"] == "bob"
+    with pytest.raises((EOFError, OSError)):
+        ada.answer(3)
+    assert "cyn" not in [agent.name for agent in served.system().agents.list()]

@@ -61,6 +61,7 @@ class Doors:
         self.connections: set[Connection] = set()
         self.strangers: set[Connection] = set()
         self.last_left = time.monotonic()
+        self.is_closing = False  # nothing more is taken: whoever asks now asks the next daemon
 
     def connection(self) -> Connection:
         """Make the protocol of a new connection."""
@@ -156,7 +157,7 @@ class Connection(asyncio.Protocol):
     def _is_free(self) -> bool:
         most = IN_FLIGHT_MAX if self._is_reading else IN_FLIGHT_MAX // 2
         is_open = not self._is_greeting and not self.transport.is_closing()
-        return is_open and not self._paused and self._in_flight < most
+        return is_open and not self._doors.is_closing and not self._paused and self._in_flight < most
 
     def eof_received(self) -> bool:
         return False

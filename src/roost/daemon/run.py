@@ -149,15 +149,16 @@ class Daemon:
             server.close()
         for task in watching:
             task.cancel()
+        self.doors.is_closing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS_MAX * 0.8):
                 if self._http is not None:
                     await self._http.stop()
                 await self.core.writer.drained()
+        await asyncio.to_thread(self.hooks.close)  # a hook that hangs in the air would take its turn twice
         for connection in tuple(self.doors.connections):
             connection.transport.close()
         await asyncio.sleep(0)
-        await asyncio.to_thread(self.hooks.close)
         await self.core.close()
         if self.core.traces is not None:
             await asyncio.to_thread(self.core.traces.close)
