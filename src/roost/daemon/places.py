@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from roost.errors import Conflict, UnsafeFolder
+from roost.errors import UnsafeFolder
 from roost.reach import SOCKET, mark_of
 from roost.runtimes.host import LocalHost
 
@@ -128,14 +128,6 @@ def told(place: str) -> Run | None:
 def facts(run: Run) -> dict[str, Any]:
     """Return what a person is told of a daemon."""
     return {**msgspec.structs.asdict(run), "age_seconds": round(time.time() - run.since)}
-
-
-def refuse_running(place: str) -> None:
-    """Raise Conflict while a daemon runs at this place."""
-    lock = Lock(place)
-    if not lock.take():
-        raise Conflict("a daemon runs for this project", hint="stop it first: `roost down`")
-    lock.release()
 
 
 def _tell_port(place: str, *numbers: int) -> None:
