@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import ssl
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from roost.errors import InvalidInput
+import roost
+from roost.errors import InvalidInput, Unavailable
 from roost.interfaces.wire import address
 from roost.interfaces.wire.address import Address, parse
+from tests.certificates import ADDRESS, certified
 
 KEY = "rst_" + "A" * 43
 
@@ -90,3 +97,52 @@ def test_a_daemon_far_away_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPat
         host, port = server.getsockname()
         with address.connected(Address(host=host, port=port)) as end:
             assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[str]:
+    """Return where somebody speaks TLS with a certificate of its own, `tls.pem` in the scratch folder."""
+    made = certified(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.private_key)
+    with socket.create_server((ADDRESS, 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    end, _ = server.accept()
+                    with contextlib.suppress(OSError):
+                        context.wrap_socket(end, server_side=True).close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("host", "ca", "said"),
+    [
+        (ADDRESS, "", "is not trusted: self-signed certificate"),
+        ("localhost", "tls.pem", "is not trusted: Hostname mismatch"),
+        (ADDRESS, "tls.key", "holds no certificate"),
+        (ADDRESS, "gone.pem", "holds no certificate"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_told_at_once_and_not_tried_again(
+    guarded: str, tmp_path: Path, host: str, ca: str, said: str
+) -> None:
+    url = f"roost+tls://{host}:{guarded}" + (f"?ca={tmp_path / ca}" if ca else "")
+    with pytest.raises(InvalidInput, match=said) as refused:
+        roost.open(url)
+    assert "ca=FILE" in refused.value.hint
+    with pytest.raises(InvalidInput, match=said):
+        asyncio.run(roost.aopen(url))
+
+
+def test_where_no_daemon_answers_what_to_do_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roost.interfaces.wire.client.RESUME_SECONDS_MAX", 0.0)
+    with pytest.raises(Unavailable) as refused:
+        roost.open(f"roost+unix://{tmp_path}/native.sock")
+    assert str(refused.value).count("start it") == 1

@@ -11,7 +11,7 @@ import msgspec
 
 from roost.errors import Unavailable
 from roost.interfaces.wire import frames
-from roost.interfaces.wire.address import Address, keep_alive, trust
+from roost.interfaces.wire.address import Address, keep_alive, refuse_untrusted, trust
 from roost.interfaces.wire.client import ANSWER_SECONDS_MAX, found_args, gone, moved_on, pauses
 from roost.interfaces.wire.frames import END, ERROR, HELLO, ITEM, MORE, STOP, Answer, Request, Welcome
 from roost.interfaces.wire.table import Op, name_of, op
@@ -53,7 +53,7 @@ class AsyncRemote:
             try:
                 address = await asyncio.to_thread(self._revive)
             except Unavailable as error:
-                raise ConnectionError(str(error)) from error
+                raise ConnectionError(error.message) from error
             wire = await connect(address, self._arrived, self._lost)
             hello = msgspec.structs.replace(self._introduce(), caller=self._caller)
             if hello.name and self._joined:
@@ -243,13 +243,18 @@ class Wire(asyncio.Protocol):
 
 
 async def connect(address: Address, arrived: Any, lost: Any) -> Wire:
-    """Connect to a daemon. Raises OSError."""
+    """Connect to a daemon. Raises OSError, InvalidInput for a certificate that is not trusted."""
     loop = asyncio.get_running_loop()
     if address.path:
         _, wire = await loop.create_unix_connection(lambda: Wire(arrived, lost), address.path)
     else:
-        transport, wire = await loop.create_connection(
-            lambda: Wire(arrived, lost), address.host, address.port, ssl=trust(address), server_hostname=address.host
-        )
+        trusted = trust(address)
+        try:
+            transport, wire = await loop.create_connection(
+                lambda: Wire(arrived, lost), address.host, address.port, ssl=trusted, server_hostname=address.host
+            )
+        except OSError as error:
+            refuse_untrusted(address, error)
+            raise
         keep_alive(transport.get_extra_info("socket"))
     return wire

@@ -78,12 +78,22 @@ def _token(path: str) -> str:
 
 
 def connected(address: Address, seconds: float = CONNECT_SECONDS_MAX) -> socket.socket:
-    """Return a connected socket. Raises Unavailable."""
+    """Return a connected socket. Raises Unavailable, InvalidInput for a certificate that is not trusted."""
     try:
         return _near(address.path, seconds) if address.path else _far_end(address, seconds)
     except OSError as error:
+        refuse_untrusted(address, error)
         where = address.path or f"{address.host}:{address.port}"
         raise Unavailable(f"no daemon answers at {where}: {error}", hint="start it: `roost up`") from None
+
+
+def refuse_untrusted(address: Address, error: OSError) -> None:
+    """Raise InvalidInput where the other end's certificate is not trusted: trying again is no use."""
+    if why := getattr(error, "verify_message", ""):  # ssl.SSLCertVerificationError; a near socket needs no ssl
+        hint = "name the certificate to trust with `ca=FILE`, and the host as the certificate does"
+        raise InvalidInput(
+            f"the certificate at {address.host}:{address.port} is not trusted: {why}", hint=hint
+        ) from None
 
 
 def _near(path: str, seconds: float) -> socket.socket:
@@ -117,9 +127,14 @@ def keep_alive(end: socket.socket) -> None:
 
 
 def trust(address: Address) -> ssl.SSLContext:
-    """Return what a TLS connection to an address must prove."""
+    """Return what a TLS connection to an address must prove. Raises InvalidInput where `ca` is no certificate."""
     import ssl
 
-    context = ssl.create_default_context(cafile=address.ca or None)
+    try:
+        context = ssl.create_default_context(cafile=address.ca or None)
+    except OSError as error:
+        raise InvalidInput(
+            f"{address.ca} holds no certificate: {error}", hint="give one in PEM, as `ca=FILE`"
+        ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context

@@ -72,7 +72,7 @@ class Line:
         try:
             self._socket = connected(self._revive())
         except Unavailable as error:
-            raise ConnectionError(str(error)) from error
+            raise ConnectionError(error.message) from error
         self._socket.settimeout(ANSWER_SECONDS_MAX)
         self._frames, self._arrived = frames.Frames(frames.FRAME_BYTES_MAX), []
         hello = msgspec.structs.replace(self._introduce(), caller=self._caller)
