@@ -24,8 +24,9 @@ from roost.daemon.door import BEHIND_SECONDS_MAX
 from roost.daemon.places import told
 from roost.errors import Archived
 from roost.interfaces.door import Entrant, Told
+from roost.interfaces.http.sockets import Said, Served
 from roost.interfaces.http.sse import EventStream
-from roost.interfaces.http.streams import Connections
+from roost.interfaces.http.streams import Connected, Connections
 
 from .conftest import SETTINGS, Site, begin, call, end
 
@@ -159,6 +160,32 @@ def test_an_event_stream_says_why_it_cannot_go_on() -> None:
     text = b"".join(message.get("body", b"") for message in sent).decode()
     assert "event: error" in text and '"code":"ARCHIVED"' in text
     assert sent[-1]["more_body"] is False
+
+
+def test_a_socket_that_cannot_begin_leaves_nothing_running() -> None:
+    class Closed:
+        """A door that takes no cursor, and the socket of who gave it one."""
+
+        def subscribe(self, entrant: Entrant, wanted: object, cursor: str | None) -> None:
+            raise Archived("the events before 9 were cut", hint="begin anew", first=9)
+
+        def hub(self, entrant: Entrant) -> None:
+            """Nobody comes so far."""
+
+        async def send_text(self, text: str) -> None:
+            """Nobody listens."""
+
+        async def receive(self) -> None:
+            await asyncio.Event().wait()
+
+    async def serve() -> None:
+        closed: Any = Closed()
+        connected = Connected(Entrant(session="s", agent="a", name="bob", kind="agent"))
+        with pytest.raises(Archived):
+            await Served(closed, closed, connected).run(Said(type="subscribe", cursor="1-1-00000000"))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(serve())
 
 
 class Cut:

@@ -102,11 +102,11 @@ class Served:
     async def run(self, asked: Said | None) -> None:
         """Serve until the client leaves, or has to. Raises why."""
         await self._say({"type": "welcome", "name": self._connected.entrant.name})
-        self._begin("reading", self._read())
-        self._begin("over", self._watch())
-        if asked is not None:
-            self._subscribe(asked)
         try:
+            if asked is not None:
+                self._subscribe(asked)
+            self._begin("reading", self._read())
+            self._begin("over", self._watch())
             await self._failed
         except TimeoutError:
             raise SlowReader("this reader takes nothing any more", cursor=self._cursor) from None
