@@ -125,6 +125,15 @@ def test_up_says_what_is_missing_where_there_is_no_http(
         assert ('pip install "roost[server]"' in lines[-1]) is not there
 
 
+def test_up_stops_as_it_should_when_its_terminal_is_closed(served: Served) -> None:
+    served.stop()
+    with subprocess.Popen([sys.executable, "-m", "roost", "up"], cwd=served.folder, stderr=subprocess.PIPE) as running:
+        eventually(lambda: reach.is_running(served.place), "it serves")
+        running.send_signal(signal.SIGHUP)
+        assert running.wait(GUARD_SECONDS) == 0
+    assert reach.socket_of(served.place) == ""
+
+
 def test_logs_followed_in_json_is_json_line_by_line(tmp_path: Path) -> None:
     (tmp_path / ".roost").mkdir(mode=0o700)
     log = tmp_path / ".roost" / "hooks.log"

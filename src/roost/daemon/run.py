@@ -64,7 +64,7 @@ class Daemon:
             return 0
         places.untell(self.place)  # what a killed one left
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # SIGHUP: the terminal of `roost up` is gone
             loop.add_signal_handler(number, self._stop.set)
         project, aside = connect(self.place), connect(self.place)
         self.core = Core(project, aside, loop)
