@@ -220,6 +220,33 @@ def test_a_closed_pipe_is_quiet(place: Path) -> None:
     assert "BrokenPipe" not in said.stderr
 
 
+@pytest.mark.parametrize("closed", [">&-", "> /dev/full"])
+def test_an_answer_that_cannot_be_printed_is_not_said_to_be_undone(place: Path, closed: str) -> None:
+    script = f"""
+        roost join builder >/dev/null
+        roost send builder hello {closed}; echo "plain: $?"
+        roost send builder hello --json {closed}; echo "json: $?"
+        roost outbox --json
+    """
+    said = shell(place, script)
+    assert "plain: 7" in said.stdout and "json: 7" in said.stdout
+    assert "could not be printed" in said.stderr and "may be done all the same" in said.stderr
+    assert '"code":"UNPRINTED"' in said.stderr
+    assert said.stdout.count('"body":"hello"') == 2, "both were sent"
+    assert "Traceback" not in said.stderr
+
+
+def test_closed_standard_streams_change_no_status(place: Path) -> None:
+    script = """
+        roost join builder >/dev/null
+        roost who <&- >/dev/null; echo "in: $?"
+        roost read m9 2>&-; echo "error: $?"
+        roost read m9 <&- >&- 2>&-; echo "all: $?"
+    """
+    said = shell(place, script)
+    assert said.stdout.splitlines()[-3:] == ["in: 0", "error: 3", "all: 3"], said
+
+
 @pytest.mark.parametrize("verb", ["log --follow", "listen", "history --follow", "lease wait x --timeout 1h"])
 def test_ctrl_c_ends_a_stream_with_130(place: Path, verb: str) -> None:
     with Shell(place) as holder, Shell(place) as waiter:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from roost.errors import NoProject, RoostError, Unavailable
+from roost.interfaces.cli.output import Unprinted, flush
 from roost.interfaces.cli.verbs import Cli, Group
 
 VERBS = {
@@ -88,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
             return _complete(os.environ["_ROOST_COMPLETE"])
         with app.make_context("roost", list(arguments)) as ctx:
             app.invoke(ctx)
-        sys.stdout.flush()
+        flush()
     except click.exceptions.Exit as end:
         return end.exit_code
     except RoostError as error:
@@ -101,6 +102,12 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _silence(sys.stdout)
         return errors.BROKEN_PIPE
+    except Unprinted as error:
+        _silence(sys.stdout)
+        text = f"the answer could not be printed: {error.strerror}"
+        hint = "what was asked may be done all the same: look before you repeat it"
+        _tell(text, hint, _said("UNPRINTED", text, hint) if wants_json else None)
+        return errors.EXITS[Unavailable]
     except OSError as error:
         refused = _refused(error)
         _tell(refused.message, refused.hint, errors.plain(refused) if wants_json else None)

@@ -13,6 +13,7 @@ import click
 
 from roost import config, reach
 from roost.errors import TimedOut
+from roost.interfaces.cli.output import flush
 from roost.interfaces.cli.times import DURATION
 from roost.interfaces.cli.verbs import Cli, verb
 
@@ -144,7 +145,7 @@ def _follow(cli: Cli, ends: dict[str, int]) -> None:
         for path, at in ends.items():
             ends[path] = _size(path)
             _show_lines(cli, os.path.basename(path), _between(path, at if at <= ends[path] else 0, ends[path]))
-        sys.stdout.flush()
+        flush()
         time.sleep(FOLLOW_SECONDS)
 
 

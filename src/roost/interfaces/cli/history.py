@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from roost.interfaces.cli.output import flush
 from roost.interfaces.cli.times import TIME, clock_of_wall
 from roost.interfaces.cli.verbs import Cli, group, part
 
@@ -207,7 +207,7 @@ def _show(cli: Cli, event: Event | Line) -> None:
         data = event.data if isinstance(event.data, str) else json_text(event.data)
         name = cli.name_of(event.actor)
         cli.out.line((f"{event.seq:>6}  {when}  ", "dim"), (event.kind, "bold"), f"  {name}  {event.object}  {data}")
-    sys.stdout.flush()
+    flush()
 
 
 def _show_verdict(cli: Cli, found: Verdict) -> None:

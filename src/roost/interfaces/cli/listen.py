@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import sys
 
 import click
 
+from roost.interfaces.cli.output import flush
 from roost.interfaces.cli.verbs import Cli, verb
 
 
@@ -26,7 +26,7 @@ def listen(cli: Cli, count: int | None) -> None:
             cli.out.json(item)
         else:
             show_message(cli, item.message)
-        sys.stdout.flush()
+        flush()
         if shown == count:
             cli.hub.deliveries.confirm([item.message.id])
             return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from roost.interfaces.cli.output import flush
 from roost.interfaces.cli.verbs import Cli, verb
 
 if TYPE_CHECKING:
@@ -91,4 +91,4 @@ def _say(cli: Cli, message: Message) -> None:
         to = () if message.channel else [cli.name_of(one.recipient) for one in cli.hub.deliveries.of(message.id)]
         parent = cli.hub.messages.get(message.parent).ref if message.parent else ""
         show_message(cli, message, to=to, answers=parent)
-    sys.stdout.flush()
+    flush()

@@ -14,6 +14,7 @@ import sys
 def main() -> None:
     """Run the command line of this process; never returns."""
     gc.disable()
+    _open_what_is_missing()
     from roost.interfaces.cli.app import run
 
     status = run(sys.argv[1:])
@@ -23,6 +24,18 @@ def main() -> None:
         except (OSError, ValueError):  # nobody listens any more
             continue
     os._exit(status)
+
+
+def _open_what_is_missing() -> None:
+    """Stand in for standard streams that were closed: no file of ours gets their number, and writing there fails."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (end := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(end)
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roost import text as texts
@@ -26,6 +26,10 @@ CELL_CHARACTERS_MAX = 100
 """A longer cell of a table is cut; JSON has it whole."""
 
 _NOT_PLAIN_JSON = re.compile("[^\x20-\x7e]|<")
+
+
+class Unprinted(OSError):
+    """Standard output did not take the answer: what was asked may be done all the same."""
 
 
 class Output:
@@ -137,5 +141,19 @@ def _joined(row: Sequence[Part]) -> Iterable[Part]:
         yield part or "-"
 
 
+def flush() -> None:
+    """Let what was printed out now. Raises Unprinted, BrokenPipeError."""
+    _printed(sys.stdout.flush)
+
+
 def _write(text: str) -> None:
-    sys.stdout.write(text)
+    _printed(lambda: sys.stdout.write(text))
+
+
+def _printed(do: Callable[[], object]) -> None:
+    try:
+        do()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unprinted(error.errno, error.strerror) from None
