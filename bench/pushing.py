@@ -121,16 +121,16 @@ async def push(plan: dict[str, Any]) -> list[float]:
     async with connect(
         f"ws://127.0.0.1:{plan['port']}/v1/stream", additional_headers=headers, compression=None
     ) as live:
-        await live.recv()
         await live.send(json.dumps({"type": "subscribe", "filter": {"kinds": ["message.sent"]}}))
-        await live.send('{"type":"ping"}')
-        await live.recv()
+        while json.loads(await live.recv())["type"] != "subscribed":
+            pass  # the welcome
         for _ in range(ROUNDS_OF_PUSH):
             began = time.perf_counter()
             sending = asyncio.ensure_future(sender.messages.send(to="caller-0", text=BODY))
-            await live.recv()
+            frame = json.loads(await live.recv())
             seconds.append(time.perf_counter() - began)
-            await sending
+            sent = await sending
+            assert frame["told"]["message"]["id"] == sent.id
     return seconds
 
 
