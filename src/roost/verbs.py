@@ -72,9 +72,10 @@ class Verb(Generic[P, R]):
 
     many: Callable[[Any, Sequence[Call]], Sequence[Any]] | None = None
 
-    def __init__(self, body: Callable[..., R], mode: Mode) -> None:
+    def __init__(self, body: Callable[..., R], mode: Mode, *, is_long: bool = False) -> None:
         self.body = body
         self.mode = mode
+        self.is_long = is_long
         self.name = body.__name__
         self.__doc__ = body.__doc__
         self.__wrapped__ = body
@@ -127,6 +128,11 @@ def verb(body: Callable[Concatenate[S, P], R]) -> Verb[P, R]:
 def query(body: Callable[Concatenate[S, P], R]) -> Verb[P, R]:
     """A call that changes nothing: one read transaction."""
     return Verb(body, "read")
+
+
+def long_query(body: Callable[Concatenate[S, P], R]) -> Verb[P, R]:
+    """A query that may read whole tables: a daemon answers it beside the other calls."""
+    return Verb(body, "read", is_long=True)
 
 
 def waiting(body: Callable[Concatenate[S, P], R]) -> Verb[P, R]:

@@ -93,7 +93,7 @@ class Core:
         self, session: str, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Make one call, and return its result when it is true."""
-        if verb.mode == "read":
+        if verb.mode == "read" and not verb.is_long:
             return self.read(session, verb, service, args, kwargs)
         answer: asyncio.Future[Any] = self.loop.create_future()
         if verb.mode == "write":

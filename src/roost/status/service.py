@@ -30,7 +30,7 @@ from roost.status.model import (
     Stranded,
 )
 from roost.status.rules import latencies
-from roost.verbs import M, Service, Sync, query, verb
+from roost.verbs import M, Service, Sync, long_query, verb
 
 CHANGES_MAX = 50
 """Lines of each list of changes."""
@@ -51,7 +51,7 @@ _KINDS = (
 class Statuses(Service[M]):
     """One look at the whole project, and the counts behind it."""
 
-    @query
+    @long_query
     def report(self, *, after: int | None = None) -> Status:
         """Return how things stand, and what changed after event `after`, or since the caller last looked.
 
@@ -92,7 +92,7 @@ class Statuses(Service[M]):
         self.tx.run("status.put_looked", agent=self.tx.me.agent, seq=seq)
         return int(self.tx.value("status.looked", agent=self.tx.me.agent))
 
-    @query
+    @long_query
     def metrics(self) -> Metrics:
         """Return the project's counts, and how long mail took to arrive by each rung."""
         events = {row.name: row.count for row in self.tx.all(_Count, "status.events")}

@@ -26,7 +26,7 @@ class Op:
         self.name = name
         self.service = service
         self.verb = verb
-        self.mode: str = "stream" if isinstance(verb, Stream) else verb.mode
+        self.mode: str = "stream" if isinstance(verb, Stream) else "wait" if verb.is_long else verb.mode
         self._arguments: msgspec.msgpack.Decoder[Any] | None = None
         self._needed: frozenset[str] = frozenset()
         self._result: msgspec.msgpack.Decoder[Any] | None = None
