@@ -202,6 +202,17 @@ def test_answers_leave_the_table_after_ten_minutes(project: Project, clock: Manu
     assert rows(project) == 1
 
 
+def test_of_more_answers_than_are_kept_a_daemon_that_starts_takes_over_the_newest(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers_module, "KEPT_BYTES_MAX", 100)
+    for number in range(6):
+        with project.store.write() as tx:
+            Answers().write(tx, [("one", number, b"x" * 40)])
+    known = loaded(project)
+    assert [known.get("one", number) is not None for number in range(6)] == [False] * 4 + [True] * 2
+
+
 def test_answers_of_the_silent_leave_memory_after_ten_minutes() -> None:
     kept = Answers()
     kept.put([("one", 1, b"first")], now=0)

@@ -34,8 +34,8 @@ class Answers:
         self._forgot_at = 0
 
     def load(self, tx: Tx) -> None:
-        """Take over what an earlier daemon answered in the last 10 minutes."""
-        for row in tx.all(_Blob, "answers.kept", since=tx.now - KEPT_MS):
+        """Take over what an earlier daemon answered in the last 10 minutes, the newest if that is too much."""
+        for row in tx.all(_Blob, "answers.kept", since=tx.now - KEPT_MS, bytes=KEPT_BYTES_MAX):
             self.put(_rows.decode(row.answers), row.at)
 
     def get(self, caller: str, request: int) -> bytes | None:

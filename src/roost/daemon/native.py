@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-
 from roost.daemon import pipes
 from roost.daemon.core import LOOK_SECONDS
 from roost.daemon.entering import enter, is_ours
@@ -306,15 +304,9 @@ class Connection(asyncio.Protocol):
         try:
             if request.op != HELLO:
                 raise InvalidInput("a connection begins with a hello", hint="see docs/reference/wire.md")
-            hello = msgspec.msgpack.decode(request.args, type=Hello)
-            if hello.version != frames.VERSION:
-                raise InvalidInput(
-                    f"this daemon speaks version {frames.VERSION} of the protocol, the caller {hello.version}",
-                    hint="restart the daemon: `roost down`, then try again",
-                )
-        except (RoostError, msgspec.DecodeError) as error:
-            trouble = error if isinstance(error, RoostError) else InvalidInput(f"this is no hello: {error}")
-            self.say(request.id, ERROR, body_of(trouble))
+            hello = frames.read_hello(request.args)
+        except RoostError as error:
+            self.say(request.id, ERROR, body_of(error))
             self.transport.close()
             return
         self._is_greeting = True

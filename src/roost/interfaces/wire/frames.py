@@ -16,6 +16,7 @@ import msgspec
 from roost.errors import BodyTooLarge, InvalidInput
 
 VERSION = 1
+CALLER_CHARACTERS_MAX = 64
 FRAME_BYTES_MAX = 80 * 1024 * 1024
 """A full batch of 1,000 messages of 64 KiB, with room for what goes with them."""
 BODY_BYTES_MAX = FRAME_BYTES_MAX - 16
@@ -120,6 +121,24 @@ def read_request(body: bytes | memoryview) -> Request:
         return _requests.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"this frame is no request: {error}", hint="see docs/reference/wire.md") from None
+
+
+def read_hello(body: bytes | msgspec.Raw) -> Hello:
+    """Return a hello. Raises InvalidInput for none, of another version, or without a name for its caller."""
+    try:
+        hello = msgspec.msgpack.decode(body, type=Hello)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidInput(f"this is no hello: {error}", hint="see docs/reference/wire.md") from None
+    if hello.version != VERSION:
+        raise InvalidInput(
+            f"this daemon speaks version {VERSION} of the protocol, the caller {hello.version}",
+            hint="restart the daemon: `roost down`, then try again",
+        )
+    if not hello.pipe and not 1 <= len(hello.caller) <= CALLER_CHARACTERS_MAX:  # else two would share their answers
+        raise InvalidInput(
+            f"a caller's name has 1 to {CALLER_CHARACTERS_MAX} characters", hint="make one at random for each client"
+        )
+    return hello
 
 
 def read_answer(body: bytes | memoryview) -> Answer:
