@@ -43,7 +43,7 @@ def look(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> L
     return at
 
 
-def damage(place: workdir.Workdir, *, page: int) -> None:
+def damage(place: workdir.Workdir, *, page: int, pages: int = 20) -> None:
     """Overwrite the database from a page on, behind Roost's back."""
     connection = apsw.Connection(str(place.store))
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
@@ -51,7 +51,7 @@ def damage(place: workdir.Workdir, *, page: int) -> None:
     connection.close()
     with place.store.open("r+b") as file:
         file.seek(4096 * page)
-        file.write(b"\xa5" * 4096 * 20)
+        file.write(b"\xa5" * 4096 * pages)
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
@@ -94,6 +94,17 @@ def test_a_damaged_database_fails_and_the_rest_is_still_looked_at(
     found = checkup(str(place.path.parent))
     assert any(check.grade == "fail" and "roost restore" in check.to_do for check in found)
     assert [check.grade for check in found if check.name == "disk"] == ["pass"]
+
+
+def test_a_database_that_not_even_the_check_can_read_fails(
+    look: Look, project: Project, place: workdir.Workdir
+) -> None:
+    with project.store.read() as tx:
+        page = tx.raw("SELECT rootpage FROM sqlite_schema WHERE name = 'search_index_config'").get
+    damage(place, page=page - 1, pages=1)
+    assert look("integrity").grade == "fail"
+    assert "search_index" in look("integrity").said
+    assert "roost restore" in look("integrity").to_do
 
 
 def test_a_store_of_a_newer_roost_is_told(look: Look, place: workdir.Workdir) -> None:

@@ -13,7 +13,7 @@ import apsw
 
 from roost.clock import Clock, Reading, SystemClock, read
 from roost.config import Config
-from roost.errors import RoostError, StoreIO, StoreReplaced
+from roost.errors import RoostError, StoreCorrupt, StoreIO, StoreReplaced
 from roost.ids import new_id
 from roost.sessions.model import Host
 from roost.stores.sqlite import files, forks, schema
@@ -302,8 +302,11 @@ class SqliteStore:
 
     def problems(self) -> list[str]:
         """Return what SQLite's quick check finds wrong with the database; nothing is good."""
-        with self._connected() as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+        try:
+            with self._connected() as connection:
+                found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+        except StoreCorrupt as error:  # so much that the check itself cannot read it
+            return [str(error.__cause__ or error)]
         return [] if found == ["ok"] else found
 
     # --- connections --------------------------------------------------------------------------------------------------
@@ -357,11 +360,12 @@ class SqliteStore:
         if not self.path:
             yield self._write_connection()
             return
-        connection = self.connect()
-        try:
-            yield connection
-        finally:
-            connection.close()
+        with translated(self.path, lambda: 0):
+            connection = self.connect()
+            try:
+                yield connection
+            finally:
+                connection.close()
 
     def _refuse_orphan(self) -> None:
         if self._orphan:
@@ -426,7 +430,7 @@ class SqliteStore:
         that nobody asks for an answer, so `checkpoint_error` keeps the last error; the next commit tries again.
         """
         try:
-            with translated(self.path, lambda: 0), self._connected() as connection:
+            with self._connected() as connection:
                 if not self._unsafe:
                     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 with self.gate():
