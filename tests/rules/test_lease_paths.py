@@ -194,6 +194,8 @@ def as_regex(part: str) -> str:
 
 
 deep_keys = st.text(alphabet="ab*?/", min_size=1, max_size=4)
+LONGEST = 8
+"""No path that two such keys share need be longer: `aaaa/` and `*/??` meet in one of 7 characters."""
 set_keys = st.from_regex(r"\A(\*?(\[[ab]{1,2}\])?[ab]?\*?)\Z").filter(lambda text: 0 < len(text) <= 4)
 
 
@@ -202,7 +204,7 @@ def agree(a: str, b: str, alphabet: str) -> None:
         a, b = paths.normalise(a), paths.normalise(b)
     except InvalidKey:
         return
-    common = covered(a, alphabet, 6) & covered(b, alphabet, 6)
+    common = covered(a, alphabet, LONGEST) & covered(b, alphabet, LONGEST)
     assert paths.overlaps(a, b) is bool(common), (a, b, sorted(common)[:3])
 
 
