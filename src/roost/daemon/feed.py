@@ -163,7 +163,8 @@ class Feed:
 
     def advance(self) -> None:
         """Read what was committed since the last look, and tell it."""
-        while self._live:
+        more = True
+        while more and self._live:
             with self._reads() as tx:
                 tx.me = SYSTEM
                 if tx.seq <= self._seq:
@@ -179,7 +180,8 @@ class Feed:
                     limit=CHUNK,
                 )
                 told = [news_of(tx, event) for event in found]
-                self._seq = found[-1].seq if len(found) == CHUNK else tx.seq
+                more = len(found) == CHUNK
+                self._seq = found[-1].seq if more else tx.seq
             for news in told:
                 self.told += 1
                 for place in self._interested(news):
