@@ -1,1 +1,1 @@
-"""Speed, as ratios measured in one run: `make bench [ONLY=S2]`; see docs/benchmarks.md."""
+"""Speed, as ratios measured in one run: `make bench [ONLY=S2]`; see docs/benchmarks/README.md."""
