@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import time
 from pathlib import Path
+
+STOP_SECONDS_MAX = 60.0
+"""Only that a hung test ends; no promise."""
 
 
 def daemons_in(folder: Path) -> list[str]:
@@ -17,3 +23,18 @@ def daemons_in(folder: Path) -> list[str]:
         if any("roost" in word for word in words[:3]) and any(word.startswith(f"{folder}/") for word in words):
             found.append(f"{pid}: {' '.join(words)}")
     return found
+
+
+def stop_daemons(place: str) -> None:
+    """Stop whatever serves a place, and wait until it is gone.
+
+    One that a caller started a moment ago has neither taken the lock nor said who it is: only the system knows it.
+    """
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    while left := [line for line in daemons_in(Path(place).parent) if line.split()[-1] == place]:
+        assert time.monotonic() < deadline, f"these did not stop: {left}"
+        for line in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(line.partition(":")[0]), signal.SIGCONT)
+                os.kill(int(line.partition(":")[0]), signal.SIGTERM)
+        time.sleep(0.02)

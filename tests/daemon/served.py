@@ -21,6 +21,7 @@ from roost.hub import Hub
 from roost.interfaces.wire import frames
 from roost.interfaces.wire.frames import HELLO, Answer, Frames, Hello, Request
 from roost.verbs import Sync
+from tests.leftovers import stop_daemons
 
 GUARD_SECONDS = 60.0
 """Only that a hung test ends; no promise."""
@@ -163,15 +164,7 @@ class Served:
             child.communicate()
         for project in self._projects:
             project.close()
-        lock, deadline = Lock(self.place), time.monotonic() + GUARD_SECONDS
-        while not lock.take():  # one that is only starting has said nowhere who it is
-            assert time.monotonic() < deadline, f"a daemon did not stop: {self.log}"
-            run = told(self.place)
-            if run is not None:
-                _signal(run.pid, signal.SIGCONT)
-                _signal(run.pid, signal.SIGTERM)
-            time.sleep(0.02)
-        lock.release()
+        stop_daemons(self.place)
         for pid in self._pids:
             eventually(lambda pid=pid: not is_alive(pid), f"process {pid} is gone")  # type: ignore[misc]
 
@@ -219,8 +212,3 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def _signal(pid: int, number: int) -> None:
-    if is_alive(pid):
-        os.kill(pid, number)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,8 @@ from websockets.sync.client import connect as ws
 
 from roost import reach
 from roost.connect import connect
-from roost.daemon.places import Lock, Run, told
+from roost.daemon.places import Run, told
+from tests.leftovers import stop_daemons
 
 SETTINGS = "[daemon]\nport = 0\nidle_seconds = 600\n[limits]\nrate_agent = 10000\nrate_human = 10000\n"
 
@@ -101,14 +99,7 @@ def begin(folder: Path, settings: str = SETTINGS) -> Site:
 def end(site: Site) -> None:
     """Stop the daemon of a site and wait until it is gone."""
     site.close()
-    run, lock = told(site.place), Lock(site.place)
-    if run is not None:
-        os.kill(run.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 10
-    while not lock.take():
-        assert time.monotonic() < deadline, "the daemon did not stop"
-        time.sleep(0.02)
-    lock.release()
+    stop_daemons(site.place)
 
 
 @pytest.fixture(scope="module")
