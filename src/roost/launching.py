@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from roost import config, keyfiles, reach, whoami, workdir
 from roost.clients.claude import launching as claude
 from roost.clients.claude.install import Site
 from roost.connect import connect
-from roost.errors import InvalidInput, NotFound
+from roost.errors import InvalidInput, NotFound, RoostError
 from roost.ids import new_id
 from roost.launches.model import key_of
 from roost.names import check_name
@@ -82,13 +83,8 @@ def _start(place: str) -> str:
     if not reach.is_wanted():
         return f"{reach.SWITCH} is off"
     if not reach.is_running(place):
-        child = os.fork()  # this process becomes the client, which would never reap a daemon of its own
-        if child == 0:
-            try:
-                reach.start(place)
-            finally:
-                os._exit(0)  # whether it runs now is looked at below
-        os.waitpid(child, 0)
+        with suppress(RoostError, OSError):  # whether it runs now is looked at below
+            reach.start(place)
     return "" if reach.is_running(place) else "the daemon did not start (`roost logs`)"
 
 

@@ -6,7 +6,10 @@ A short process imports only what its way needs: the daemon's way needs no datab
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,8 @@ REVIVE_SECONDS = 2.0
 """Who asks where the daemon is twice in this time found nobody there."""
 VARIABLE = "ROOST_SESSION"
 LOG = "daemon.log"
+STARTING = "starting"
+"""The file in `.roost` whose lock a daemon has from its spawn until it serves or ends: others wait, and spawn none."""
 KEPT = (
     "HOME", "PATH", "LANG", "LC_", "TZ", "TMPDIR", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "GIT_CONFIG", "PYTHON",
     "ROOST_DAEMON", "ROOST_DIR", "ROOST_GATE_SECONDS", "OTEL_",
@@ -223,34 +228,49 @@ def _ways(url: str, as_: str, takeover: bool) -> tuple[Revive, Introduce]:
 
 
 def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
-    """Start the daemon of a place and wait until it answers; one that runs already is as good. Raises Unavailable."""
-    begins = _length(os.path.join(place, LOG))
-    pid = spawn(place)
+    """Start the daemon of a place and wait until it answers; one that runs already, or that somebody else starts, is
+    as good. Raises Unavailable, also where what somebody else started failed; OSError where nothing can be started.
+    """
+    begins, is_tried = _length(os.path.join(place, LOG)), False
     deadline, pause = time.monotonic() + seconds, 0.01
     while not is_running(place):
-        if _has_failed(pid):
-            raise Unavailable(f"the daemon could not start{_why(place, begins)}", hint="see `roost logs`")
+        if not _is_starting(place) and not is_running(place):
+            why = _why(place, begins)
+            if is_tried or why:
+                raise Unavailable(f"the daemon could not start{why}", hint="see `roost logs`")
+            is_tried = spawn(place)
         if time.monotonic() > deadline:
             raise Unavailable(f"the daemon did not start within {seconds:g} s", hint="see `roost logs`")
         time.sleep(pause)
         pause = min(0.1, pause * 1.5)
 
 
-def _has_failed(pid: int) -> bool:
-    """Say whether a daemon that this process started ended with an error; one that found another ends without."""
+def _is_starting(place: str) -> bool:
+    """Say whether a daemon is on its way."""
+    lock = _starting(place)
+    if lock >= 0:
+        os.close(lock)
+    return lock < 0
+
+
+def _starting(place: str) -> int:
+    """Take the right to start a daemon: return the file whose lock it is, or -1 where somebody else has it."""
+    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    file = os.open(os.path.join(place, STARTING), flags, 0o600)
     try:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:  # seen already, or this process ignores its children
-        return False
-    return bool(ended) and status != 0
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return -1
+    return file
 
 
 def _why(place: str, begins: int) -> str:
-    """Return the last words of a daemon that wrote into the log from there on, or ''."""
+    """Return the last complaint of a daemon that wrote into the log from there on, or ''."""
     try:
         with open(os.path.join(place, LOG), encoding="utf-8", errors="replace") as file:
             file.seek(begins)
-            lines = file.read().splitlines()
+            lines = [line for line in file.read().splitlines() if " INFO " not in line]
     except OSError:
         return ""
     return f": {lines[-1].partition(' ERROR ')[2] or lines[-1]}" if lines else ""
@@ -263,20 +283,47 @@ def _length(path: str) -> int:
         return 0
 
 
-def spawn(place: str) -> int:
-    """Start the daemon of a place in a session of its own, and do not wait; return its process. Raises OSError."""
+def spawn(place: str) -> bool:
+    """Start the daemon of a place in a session of its own and do not wait; say False where one is on its way already.
+
+    It has the lock of `starting` as its stdin: a caller that ends at once, or is killed, lets nobody else start one.
+    Raises OSError.
+    """
+    lock = _starting(place)
+    if lock < 0:
+        return False
+    try:
+        if is_running(place):
+            return False
+        threading.Thread(target=_wait_for, args=(_spawned(place, lock),), daemon=True).start()
+    finally:
+        os.close(lock)
+    return True
+
+
+def _spawned(place: str, lock: int) -> int:
+    """Spawn what becomes the daemon, untouched by which signals this process ignores or blocks; return its process."""
     import sys
 
     log, flags = os.path.join(place, LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND
     os.close(os.open(log, flags, 0o600))  # posix_spawn says of a file that it cannot open that the program is missing
     actions = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, lock, 0),
         (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
-    words = [sys.executable, "-m", "roost.daemon", place]
-    return os.posix_spawn(sys.executable, words, kept, file_actions=actions, setsid=True)
+    words = [sys.executable, "-m", "roost.daemon", "--starting", place]
+    return os.posix_spawn(
+        sys.executable, words, kept, file_actions=actions, setsid=True, setsigmask=(), setsigdef=(signal.SIGCHLD,)
+    )
+
+
+def _wait_for(pid: int) -> None:
+    """See a child end: what was spawned forks and ends at once, so that the daemon is no child of a caller's, which
+    would have to wait for it in the end."""
+    with contextlib.suppress(ChildProcessError):  # this process ignores its children, or waits for each of them itself
+        os.waitpid(pid, 0)
 
 
 def start_soon(place: str) -> None:

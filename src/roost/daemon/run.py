@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import logging
 import os
@@ -49,8 +50,10 @@ log = logging.getLogger("roost.daemon")
 class Daemon:
     """Serves one project until nobody needs it any more."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, *, starting: int | None = None) -> None:
+        """`starting` is the file whose lock keeps others from starting a daemon until this one serves."""
         self.place = place
+        self._starting = starting
         self.lock = places.Lock(place)
         self._stop = asyncio.Event()
         self._servers: list[asyncio.Server] = []
@@ -136,6 +139,8 @@ class Daemon:
             run = msgspec.structs.replace(run, trouble=f"no door to the network: {error}")
         self.run_facts = run
         places.tell(self.place, run)
+        if self._starting is not None:
+            fcntl.flock(self._starting, fcntl.LOCK_UN)
         log.info("serving %s at %s, http %s:%s", self.place, run.socket, run.host or "-", run.port or "-")
 
     # --- closing ------------------------------------------------------------------------------------------------------
@@ -206,7 +211,7 @@ class Daemon:
 def main(argv: list[str]) -> int:
     """Run the daemon of the `.roost` that is named; return the exit status. What ends it too early is in the log."""
     try:
-        return serve(argv[0])
+        return serve(argv[-1], starting=0 if argv[0] == "--starting" else None)
     except RoostError as error:
         log.error("%s", error)
     except OSError as error:
@@ -214,14 +219,17 @@ def main(argv: list[str]) -> int:
     return 1
 
 
-def serve(place: str) -> int:
-    """Be the daemon of a `.roost`, until told to stop; return the exit status. Raises RoostError, OSError."""
+def serve(place: str, *, starting: int | None = None) -> int:
+    """Be the daemon of a `.roost`, until told to stop; return the exit status. Raises RoostError, OSError.
+
+    `starting` is the file whose lock says that a daemon is on its way, if this process was started under it.
+    """
     os.umask(0o077)
     place = os.path.abspath(place)
     logs.begin(os.path.join(place, reach.LOG))
     _raise_files_limit()
     os.chdir(os.path.dirname(place))
-    return _loop_run(Daemon(place).run())
+    return _loop_run(Daemon(place, starting=starting).run())
 
 
 def _end_in_time() -> None:
