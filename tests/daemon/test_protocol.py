@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from roost.connect import connect
-from roost.daemon import native
+from roost.daemon import native, waits
 from roost.daemon.core import Core
 from roost.daemon.entering import is_ours
 from roost.daemon.native import Doors
@@ -23,7 +23,7 @@ from roost.interfaces.wire import frames
 from roost.interfaces.wire.frames import HELLO_BYTES_MAX, HOOK, Hello, Request
 from roost.messages.service import Messages
 
-from .served import Served, Wire
+from .served import Served, Wire, eventually
 
 BLOBS = 150
 LONG = "x" * 10_000
@@ -193,6 +193,32 @@ def test_streams_of_one_connection_are_bounded(served: Served, ada: Wire) -> Non
     ada.send(1, "stop", {})
     ada.send(200, "messages.follow", {})
     is_well(served, ada)
+
+
+def test_waits_of_one_session_are_bounded_and_leave_room_for_others(served: Served, ada: Wire) -> None:
+    ada.send(1, "messages.send", {"to": "ada", "text": "hello"})
+    wait = {"message": ada.answer(1)["id"], "stage": "acknowledged", "timeout": 600.0}
+    same = served.wire(caller="second", resume=ada.welcome["session"])
+    for number in range(waits.EACH_MAX):
+        (ada, same)[number % 2].send(10 + number, "deliveries.wait", wait)
+    for wire in (ada, same):
+        wire.send(200, "deliveries.wait", wait)
+        status, refused = wire.said(200)
+        assert (status, refused["code"]) == (frames.ERROR, "LIMIT_REACHED")
+        assert f"{waits.EACH_MAX} calls of this session wait already" in refused["message"]
+        assert refused["hint"]
+    eve = served.wire("eve")
+    eve.send(1, "leases.wait", {"key": "deploy", "timeout": 0.05})
+    assert eve.said(1)[1].get("code") != "LIMIT_REACHED"
+    ada.send(10, "stop", {})
+    is_well(served, ada)
+    eventually(lambda: _is_taken(ada, wait), "the one that was given up left room")
+
+
+def _is_taken(wire: Wire, wait: dict[str, Any]) -> bool:
+    """Say whether a wait that ends at once is let in."""
+    wire.send(300, "deliveries.wait", {**wait, "timeout": 0.01})
+    return bool(wire.said(300)[1]["code"] == "TIMED_OUT")
 
 
 def test_steering_what_is_no_stream_does_nothing(served: Served, ada: Wire) -> None:

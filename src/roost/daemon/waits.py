@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WAITS_MAX = 256
 """Calls that may block at a time in one daemon."""
+EACH_MAX = 64
+"""Of those, what one session may have over all its connections: a greedy one leaves room for others."""
 
 
 class GivenUp(Unavailable):
@@ -46,7 +48,8 @@ class Bulletin:
 class Waiter:
     """The caller that a blocking verb runs on: its calls are transactions of their own."""
 
-    def __init__(self, inner: Local, bulletin: Bulletin) -> None:
+    def __init__(self, session: str, inner: Local, bulletin: Bulletin) -> None:
+        self.session = session
         self._inner = inner
         self._bulletin = bulletin
         self._seen = -1
@@ -91,9 +94,8 @@ class Waits:
         done: Callable[[Any, BaseException | None], None],
     ) -> Callable[[], None]:
         """Start a call; `done` is called in its thread. Return what gives it up. Raises LimitReached."""
-        if len(self._waiting) >= WAITS_MAX:
-            raise LimitReached(f"{WAITS_MAX} calls wait already", hint="try again later")
-        waiter = Waiter(self._caller(session), self.bulletin)
+        self._refuse_more(session)
+        waiter = Waiter(session, self._caller(session), self.bulletin)
         self._waiting.add(waiter)
 
         def run() -> None:
@@ -113,6 +115,14 @@ class Waits:
             self._waiting.discard(waiter)
             raise Unavailable(f"no call can wait now: {error}", hint="try again in a moment") from None
         return lambda: self._give_up(waiter)
+
+    def _refuse_more(self, session: str) -> None:
+        waiting = tuple(self._waiting)
+        if len(waiting) >= WAITS_MAX:
+            raise LimitReached(f"{WAITS_MAX} calls wait already", hint="try again later")
+        if sum(one.session == session for one in waiting) >= EACH_MAX:
+            hint = "let some end, or follow the log: one stream tells of everything"
+            raise LimitReached(f"{EACH_MAX} calls of this session wait already", hint=hint)
 
     def close(self) -> None:
         """Give up every call."""
