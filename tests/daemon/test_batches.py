@@ -48,7 +48,7 @@ TABLES = (
     "quota", "mailbox", "channel", "member",
 )  # fmt: skip
 UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-UNLIKE = frozenset({"hash", "head", "cursor", "signature", "key_id", "fingerprint", "nonce", "offers"})
+UNLIKE = frozenset({"hash", "head", "cursor", "signature", "key_id", "fingerprint", "nonce"})
 """What holds ids or chance inside of it."""
 
 

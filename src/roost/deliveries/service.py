@@ -9,6 +9,7 @@ from roost.agents.service import Agents
 from roost.deliveries import rules
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import seen_message
+from roost.deliveries.marks import shown_to
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.deliveries.pausing import Pausing
 from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
@@ -60,12 +61,14 @@ class Deliveries(Pausing[M]):
     @query
     def receipts(self, message: str) -> tuple[Receipt, ...]:
         """Return every dated fact about a message's deliveries, by recipient, in order. Raises UnknownMessage."""
-        return tuple(self.tx.all(Receipt, "deliveries.receipts", message=seen_message(self.tx, message).id))
+        found = self.tx.all(Receipt, "deliveries.receipts", message=seen_message(self.tx, message).id)
+        return shown_to(self.tx.me, found)
 
     @query
     def of(self, message: str) -> tuple[Delivery, ...]:
         """Return a message's deliveries: one per recipient, with its state and stage. Raises UnknownMessage."""
-        return tuple(self.tx.all(Delivery, "deliveries.of_message", message=seen_message(self.tx, message).id))
+        found = self.tx.all(Delivery, "deliveries.of_message", message=seen_message(self.tx, message).id)
+        return shown_to(self.tx.me, found)
 
     @query
     def outlook(self, message: str) -> tuple[Outlook, ...]:
@@ -87,12 +90,12 @@ class Deliveries(Pausing[M]):
         for delivery in self.tx.all(Delivery, "deliveries.of_message", message=found.id):
             if delivery.state in ("held", "pending"):
                 ledger.end(delivery, "cancelled", reason, tell=False)
-        return tuple(self.tx.all(Delivery, "deliveries.of_message", message=found.id))
+        return shown_to(self.tx.me, self.tx.all(Delivery, "deliveries.of_message", message=found.id))
 
     @query
     def dead(self, *, limit: int = 100) -> tuple[Delivery, ...]:
         """Return the dead letters, newest first; their content is kept."""
-        return tuple(self.tx.all(Delivery, "deliveries.dead", limit=min(limit, LIST_MAX)))
+        return shown_to(self.tx.me, self.tx.all(Delivery, "deliveries.dead", limit=min(limit, LIST_MAX)))
 
     @verb
     def redeliver(self, message: str, *, recipient: str = "") -> tuple[Delivery, ...]:
@@ -113,7 +116,7 @@ class Deliveries(Pausing[M]):
             )
         for delivery in ended:
             Ledger(self.tx).revive(delivery)
-        return tuple(self._again(delivery) for delivery in ended)
+        return shown_to(self.tx.me, [self._again(delivery) for delivery in ended])
 
     @verb
     def hand_over(self, giver: str, taker: str) -> tuple[Delivery, ...]:
@@ -125,7 +128,8 @@ class Deliveries(Pausing[M]):
         if Sessions[Sync](self._caller).live(source.id) is not None:
             raise WrongState(f"{source.name} is alive and gets its mail itself", hint="nothing was changed")
         ledger = Ledger(self.tx)
-        return tuple(ledger.hand_over(delivery, target.id) for delivery in ledger.undelivered(source.id))
+        moved = [ledger.hand_over(delivery, target.id) for delivery in ledger.undelivered(source.id)]
+        return shown_to(self.tx.me, moved)
 
     @waiting
     def wait(
@@ -173,8 +177,8 @@ class Deliveries(Pausing[M]):
         ledger = Ledger(self.tx)
         offered = [ledger.offer(delivery, session, rung, nonce) for delivery, nonce in chosen]
         if offered:
-            offers = {delivery.message: delivery.nonce for delivery in offered}
-            self.tx.record("delivery.offered", session.id, {"rung": rung, "context": session.context, "offers": offers})
+            about = {"rung": rung, "context": session.context, "messages": [one.message for one in offered]}
+            self.tx.record("delivery.offered", session.id, about)
         return offered
 
     def settle(self, session: Session, verdicts: Sequence[Verdict], *, fallback: str) -> None:

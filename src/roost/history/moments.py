@@ -100,7 +100,7 @@ class Fold:
 
     def _delivery_offered(self, line: Line, data: Data) -> None:
         session = self._sessions.get(line.object)
-        for message in data["offers"]:
+        for message in data["messages"]:
             self._move(message, session.agent if session else line.actor, "offered", line, session=line.object)
 
     def _delivery_moved(self, line: Line, data: Data) -> None:

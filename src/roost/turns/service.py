@@ -75,6 +75,7 @@ class Turns(Joining[M], Letters[M]):
     def watch(self, client: str, client_session: str, *, worktree: str = "") -> Watch:
         """Return what to look for before a turn is taken: in the session's transcript, and among the leased files of
         a worktree if one is named."""
+        self._refuse_sessions()
         session = self.tx.one(Session, "sessions.of_client", client=client, client_session=client_session)
         if session is None:
             return Watch()
@@ -95,11 +96,13 @@ class Turns(Joining[M], Letters[M]):
 
         `key_hash` is the SHA-256 of the key that a session begun by this event is to have.
         """
+        self._refuse_sessions()
         return Taking(_inner(self), event, around, key_hash).take()
 
     @verb
     def settle(self, client: str, client_session: str, around: Surroundings) -> bool:
         """Settle a session's open offers between its hooks; return whether there is more to look for."""
+        self._refuse_sessions()
         session = self.tx.one(Session, "sessions.of_client", client=client, client_session=client_session)
         if session is None or session.ended_at is not None:
             return False
@@ -110,6 +113,7 @@ class Turns(Joining[M], Letters[M]):
     @verb
     def wake(self, client: str, client_session: str) -> str:
         """Return the mail that wakes an idle session, now offered to it; '' if there is nothing that may wake it."""
+        self._refuse_sessions()
         session: Session | None = self.tx.one(
             Session, "sessions.of_client", client=client, client_session=client_session
         )
@@ -131,6 +135,11 @@ class Turns(Joining[M], Letters[M]):
         return text
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
+
+    def _refuse_sessions(self) -> None:
+        """Raise Forbidden unless Roost itself calls: these speak for the client that they name."""
+        if self.tx.me.kind != "system":
+            raise Forbidden("what a client does is told by its hooks, not by another session", hint="see `roost init`")
 
     def _note_wake(self, session: Session) -> None:
         wakes = (*rules.recent_wakes(session, self.tx.now), self.tx.now)
