@@ -24,7 +24,7 @@ Outcome = tuple[Job, Any, BaseException | None]
 class Listener:
     """One session that listens. `tell` gets its mail, or the error that ends it, after the commit."""
 
-    __slots__ = ("agent", "bell", "limit", "missed", "session", "tell", "waits")
+    __slots__ = ("agent", "batch", "bell", "limit", "missed", "session", "tell", "waits")
 
     def __init__(
         self, session: str, agent: str, bell: str, limit: int, tell: Callable[[Page | None, BaseException | None], None]
@@ -36,6 +36,7 @@ class Listener:
         self.tell = tell
         self.waits = False
         self.missed = False
+        self.batch: str | None = None  # the page that it was given last; None before the first
 
 
 class Listeners:
@@ -97,6 +98,8 @@ class Listeners:
 
     def _job(self, listener: Listener) -> Job:
         def reply(page: Page | None, error: BaseException | None) -> None:
+            if page is not None:
+                listener.batch = page.batch
             if error is not None or page is None or page.items:
                 listener.waits = False
                 listener.tell(page, error)
@@ -105,4 +108,6 @@ class Listeners:
             else:
                 listener.waits = True
 
-        return Job(listener.session, Messages.inbox, Messages, {"limit": listener.limit}, reply)
+        arrived = (listener.batch,) if listener.batch else ()
+        asked = {"limit": listener.limit, "arrived": arrived, "afresh": listener.batch is None}
+        return Job(listener.session, Messages.take, Messages, asked, reply)

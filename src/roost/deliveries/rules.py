@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from roost.deliveries.model import STAGES, Delivery, Hold, Stage, Verdict
+import re
+from collections.abc import Sequence
 
+from roost.deliveries.model import STAGES, Delivery, Hold, Stage, Verdict
+from roost.errors import InvalidInput
+
+BATCHES_MAX = 100
+"""Answers that one call names."""
 EARLY_MS_MAX = 30_000
 """How long an offer may be missing from a transcript before it counts as lost."""
 
@@ -42,8 +48,12 @@ def is_lost(verdict: Verdict, delivery: Delivery, now: int) -> bool:
     A client writes what a hook said within a tenth of a second (docs/decisions/010); a hook that was killed before it
     printed leaves no trace at all.
     """
-    overdue = now - (delivery.offered_at or now) > EARLY_MS_MAX
-    return verdict.found == "absent" or (verdict.found == "early" and overdue)
+    return verdict.found == "absent" or (verdict.found == "early" and is_overdue_offer(delivery, now))
+
+
+def is_overdue_offer(delivery: Delivery, now: int) -> bool:
+    """Say whether an offer has been without its proof for long."""
+    return now - (delivery.offered_at or now) > EARLY_MS_MAX
 
 
 def is_fulfilled(delivery: Delivery) -> bool:
@@ -55,3 +65,16 @@ def is_fulfilled(delivery: Delivery) -> bool:
 def stage_of(delivery: Delivery) -> Stage:
     """Return the furthest stage a delivery reached."""
     return STAGES[delivery.stage]
+
+
+def check_batches(batches: Sequence[str]) -> frozenset[str]:
+    """Return the batches that a program names. Raises InvalidInput for what is none, and for more than 100."""
+    if not isinstance(batches, (list, tuple)) or len(batches) > BATCHES_MAX:
+        raise InvalidInput(f"at most {BATCHES_MAX} batches are named at once", hint="name them in several calls")
+    for batch in batches:
+        if not isinstance(batch, str) or _BATCH.fullmatch(batch) is None:
+            raise InvalidInput(f"{repr(batch)[:40]} is no batch", hint="take it from the answer that brought the mail")
+    return frozenset(batches)
+
+
+_BATCH = re.compile(r"[0-9a-z]{8}")

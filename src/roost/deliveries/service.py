@@ -21,6 +21,9 @@ from roost.verbs import M, Sync, query, verb, waiting
 
 LIST_MAX = 500
 WAIT_POLL_SECONDS = 1.0
+TAKEN = "stream"
+"""The rung of mail that a program takes by pages and proves by naming them: nothing else proves it."""
+UNNAMED = "its program did not name the answer that brought it"
 ASKED_FOR = ("inbox", "mcp")
 """Rungs by which a session asks for its mail itself: it comes as a tool's result, which no proof table reads."""
 
@@ -55,6 +58,24 @@ class Deliveries(Pausing[M]):
                 ledger.deliver(delivery, "confirmed by the session itself")
             confirmed.append(self._again(delivery))
         return tuple(confirmed)
+
+    @verb
+    def arrived(self, batches: Sequence[str], *, afresh: bool = False) -> tuple[Delivery, ...]:
+        """Say which pages of mail the caller's program has, by the `batch` of each; return what that proves.
+
+        `afresh` says that the others may be lost: what they offered is offered again. A page that is named late, after
+        its mail was offered again, arrived all the same. Raises InvalidInput.
+        """
+        named, ledger = rules.check_batches(batches), Ledger(self.tx)
+        taken = self.tx.all(Delivery, "deliveries.offered_to", session=self.tx.me.session)
+        taken = [delivery for delivery in taken if delivery.rung == TAKEN]
+        proved = {one.message: one for one in self._in_batches(named, taken)}
+        for delivery in proved.values():
+            ledger.deliver(delivery, "its program named the answer that brought it")
+        for delivery in taken if afresh else ():
+            if delivery.message not in proved:
+                ledger.requeue(delivery, UNNAMED)
+        return tuple(self._again(delivery) for delivery in proved.values())
 
     # --- verbs of the sender and of people ----------------------------------------------------------------------------
 
@@ -195,7 +216,10 @@ class Deliveries(Pausing[M]):
             verdict = found.get(delivery.nonce)
             if verdict is None:
                 continue
-            if delivery.rung in ASKED_FOR or verdict.found == "unreadable":
+            if delivery.rung == TAKEN:
+                if rules.is_overdue_offer(delivery, self.tx.now):
+                    ledger.requeue(delivery, UNNAMED)
+            elif delivery.rung in ASKED_FOR or verdict.found == "unreadable":
                 if fallback and delivery.context == session.context:
                     ledger.deliver(delivery, fallback)
             elif verdict.found == "proved":
@@ -242,6 +266,15 @@ class Deliveries(Pausing[M]):
                 f"{found.ref} was not sent to {self.tx.me.name}", hint="see `roost inbox` for what was"
             )
         return delivery
+
+    def _in_batches(self, named: Collection[str], taken: Sequence[Delivery]) -> list[Delivery]:
+        """Return what these batches brought the caller and nothing has proved; `taken` is what is open by their
+        latest."""
+        found = [delivery for delivery in taken if delivery.nonce in named]
+        who = {"recipient": self.tx.me.agent, "session": self.tx.me.session, "rung": TAKEN}
+        for batch in sorted(set(named) - {delivery.nonce for delivery in found}):
+            found += self.tx.all(Delivery, "deliveries.offered_as", batch=batch, **who)
+        return found
 
     def _again(self, delivery: Delivery) -> Delivery:
         again = self.tx.one(Delivery, "deliveries.get", message=delivery.message, recipient=delivery.recipient)

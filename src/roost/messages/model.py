@@ -118,7 +118,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of an inbox or outbox: for whom, as of which sequence number, and how many there are beyond the limit.
 
-    `next` is the `before` of the page behind this one, 0 at the end.
+    `next` is the `before` of the page behind this one, 0 at the end. `batch` names a page that was taken: whoever gives
+    it back has it.
     """
 
     agent: str
@@ -126,3 +127,4 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...]
     more: int = 0
     next: int = 0
+    batch: str = ""

@@ -10,7 +10,7 @@ from roost.deliveries import rules as delivery_rules
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message, is_visible, seen_message
 from roost.deliveries.model import Delivery
-from roost.deliveries.service import Deliveries
+from roost.deliveries.service import TAKEN, Deliveries
 from roost.errors import BatchTooLarge, Forbidden, InvalidInput
 from roost.ids import new_nonce
 from roost.limits import NUMBER_MAX, check_number
@@ -155,6 +155,26 @@ class Messages(Service[M]):
             seq=self.tx.seq,
             items=tuple(_item(message, after) for (message, _), after in zip(found, offered, strict=True)),
             more=self.tx.value("deliveries.waiting_for", recipient=self.tx.me.agent),
+        )
+
+    @verb
+    def take(self, *, limit: int = 20, arrived: Sequence[str] = (), afresh: bool = True) -> Page:
+        """Return the caller's undelivered mail as `inbox` does, for a program whose answers may be lost on the way.
+
+        Nothing proves that the page arrived but its `batch` in the `arrived` of a later call: see `Deliveries.arrived`,
+        also for `afresh`.
+        """
+        deliveries, session = Deliveries[Sync](self._caller), Sessions[Sync](self._caller).known(self.tx.me.session)
+        if arrived or afresh:
+            deliveries.arrived(arrived, afresh=afresh)
+        found, batch = deliveries.candidates(session.agent, limit=_limit(limit)), new_nonce()
+        offered = deliveries.put(session, TAKEN, [(delivery, batch) for _, delivery in found])
+        return Page(
+            agent=self.tx.me.name,
+            seq=self.tx.seq,
+            items=tuple(_item(message, after) for (message, _), after in zip(found, offered, strict=True)),
+            more=self.tx.value("deliveries.waiting_for", recipient=self.tx.me.agent),
+            batch=batch if offered else "",
         )
 
     @query
@@ -314,11 +334,12 @@ class Messages(Service[M]):
     def listen(self, *, limit: int = 20) -> Iterator[Item]:
         """Yield the caller's mail as it comes, without end; asking for the next one confirms those before."""
         messages = Messages[Sync](self._caller)
+        page = messages.take(limit=limit)
         while True:
-            page = messages.inbox(limit=limit)
             yield from page.items
             if not page.items:
                 self._caller.idle(FOLLOW_POLL_SECONDS)
+            page = messages.take(limit=limit, arrived=(page.batch,) if page.batch else (), afresh=False)
 
     @query
     def reactions(self, message: str) -> tuple[Reaction, ...]:

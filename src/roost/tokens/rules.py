@@ -30,8 +30,8 @@ _ID = re.compile("[0-9a-f]{16}")
 Needed = Scope | Literal["none"]
 
 _NEEDED: dict[str, dict[str, str]] = {
-    "messages": {"send": "send send_batch reply react read inbox listen index_more"},
-    "deliveries": {"send": "acknowledge confirm cancel", "admin": "pause resume redeliver hand_over"},
+    "messages": {"send": "send send_batch take reply react read inbox listen index_more"},
+    "deliveries": {"send": "acknowledge arrived cancel confirm", "admin": "pause resume redeliver hand_over"},
     "channels": {"send": "create join leave close"},
     "agents": {"send": "set_profile add_alias rename", "admin": "add retire rotate_key"},
     "sessions": {"send": "beat"},

@@ -20,6 +20,7 @@ _RUNGS = {
     "rewake": "by waking it",
     "inbox": "when it looked into its inbox",
     "mcp": "when it asked over MCP",
+    "stream": "when its program took it",
 }
 _HOLDS = {
     "dependency": "held until what it depends on is delivered",

@@ -29,9 +29,10 @@ class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much mail to take; what is beyond it comes with the next call."""
+    """How much mail to take; what is beyond it comes with the next call. `arrived` are batches, with commas."""
 
     limit: Limit = 50
+    arrived: Annotated[str, Meta(max_length=1_000, description="The batch of each answer that arrived.")] = ""
 
 
 class Whole(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,6 +158,12 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Why a message is taken back."""
 
     reason: str = "cancelled by its sender"
+
+
+class Arrived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which answers with mail arrived: the `batch` of each."""
+
+    batches: list[str]
 
 
 class NewChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

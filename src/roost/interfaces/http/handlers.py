@@ -95,7 +95,12 @@ async def inbox(call: Call) -> Page:
 
 
 async def take_inbox(call: Call) -> Any:
-    return await call.hub.messages.inbox(limit=call.query.limit)
+    named = call.query.arrived.split(",") if call.query.arrived else ()
+    return await call.hub.messages.take(limit=call.query.limit, arrived=named)
+
+
+async def arrived(call: Call) -> Page:
+    return Page(items=await call.hub.deliveries.arrived(call.body.batches))
 
 
 async def outbox(call: Call) -> Page:

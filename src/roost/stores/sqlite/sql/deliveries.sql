@@ -64,6 +64,21 @@ SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires
     remind_at, reminders, told, nudge, last_error
 FROM delivery INDEXED BY delivery_unproved WHERE project = :project AND recipient = :recipient AND state = 'pending' AND nonce <> '' ORDER BY seq LIMIT 100;
 
+-- name: offered_as
+-- What a page offered to a session that nothing has proved yet, though it may have been offered again since.
+SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,
+    d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
+    d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
+    d.last_error
+FROM (SELECT message FROM delivery INDEXED BY delivery_offered
+        WHERE project = :project AND session = :session AND state = 'offered'
+    UNION SELECT message FROM delivery INDEXED BY delivery_unproved
+        WHERE project = :project AND recipient = :recipient AND state = 'pending' AND nonce <> '') o
+    CROSS JOIN delivery d ON d.project = :project AND d.message = o.message AND d.recipient = :recipient
+WHERE EXISTS (SELECT 1 FROM receipt r WHERE r.project = :project AND r.message = d.message AND r.recipient = d.recipient
+    AND r.kind = 'offered' AND r.session = :session AND r.rung = :rung AND r.nonce = :batch)
+ORDER BY d.seq;
+
 -- name: undelivered
 SELECT message, recipient, seq, number, state, stage, hold, rank, size, requires_ack, wakes, attempts, nonce, rung, session,
     epoch, context, offered_at, first_offered_at, delivered_at, acknowledged_at, read_at, expires_at, not_before, next_at,
