@@ -140,8 +140,8 @@ def _of_python() -> dict[str, float]:
         key = derive_key(b"s" * 32, project=agent, sender=agent)
         message = Message(
             id=new_id(), number=1, seq=1, sender=agent, sender_name="a", sender_kind="agent", sender_session=agent,
-            channel="", recipients=1, body=BODY, body_hash=b"h" * 32, thread=agent, fingerprint=b"", sent_at=1, wall=1,
-            **{name: value for name, value in check(tx, draft).fields.items() if name != "thread"},
+            channel="", recipients=1, type="message", severity="info", priority=5, body=BODY, body_hash=b"h" * 32,
+            thread=agent, fingerprint=b"", sent_at=1, wall=1,
         )  # fmt: skip
         parts: dict[str, Callable[[], object]] = {
             "check of the draft": lambda: check(tx, draft),

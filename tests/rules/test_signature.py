@@ -143,18 +143,31 @@ letters = st.builds(
     id=texts,
     project=texts,
     sender=texts,
+    sender_session=texts,
     recipients=st.lists(texts, max_size=3).map(tuple),
     channel=texts,
     type=texts,
     severity=texts,
     priority=st.integers(min_value=0, max_value=255),
     requires_ack=st.booleans(),
+    hops=st.integers(min_value=0, max_value=20),
+    thread=texts,
+    parent=texts,
     subject=texts,
     tags=st.lists(texts, max_size=3).map(tuple),
+    depends_on=st.lists(texts, max_size=3).map(tuple),
+    operation=texts,
+    metadata=st.binary(max_size=4),
     sent_at=st.integers(min_value=0, max_value=20),
+    not_before=st.none() | st.integers(min_value=0, max_value=20),
     expires_at=st.none() | st.integers(min_value=0, max_value=20),
     body_hash=st.binary(max_size=4),
 )
+
+
+@given(letters)
+def test_a_signature_is_the_hmac_of_rfc_2104(letter: Letter) -> None:
+    assert sign(KEY, letter) == hmac.digest(KEY.secret, canonical(KEY.id, letter), "sha256")
 
 
 def meaning(letter: Letter) -> list[Any]:

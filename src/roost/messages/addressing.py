@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from roost.agents.model import Agent
@@ -18,10 +20,12 @@ RECIPIENTS_NAMED_MAX = 10_000
 
 
 class Recipients(msgspec.Struct, frozen=True):
-    """Who receives a message, fixed now; `channel` is '' for direct mail."""
+    """Who receives a message, fixed now; `channel` is '' for direct mail. `ids` and `names` are those of `agents`."""
 
     agents: tuple[Agent, ...]
-    channel: str = ""
+    channel: str
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 def recipients_of(tx: Tx, draft: Draft) -> Recipients:
@@ -33,7 +37,7 @@ def recipients_of(tx: Tx, draft: Draft) -> Recipients:
     groups = [name for name in draft.to if name == EVERYBODY or name.startswith("#")]
     if groups and len(draft.to) > 1:
         raise InvalidInput(f"{groups[0]} cannot be mixed with other recipients", hint="send two messages")
-    found = _group(tx, groups[0]) if groups else Recipients(_named(tx, draft))
+    found = _group(tx, groups[0]) if groups else _together(_named(tx, draft))
     most = tx.config.limits.recipients_max
     if len(found.agents) > most:
         raise _too_many(len(found.agents), most)
@@ -60,7 +64,7 @@ def _named(tx: Tx, draft: Draft) -> tuple[Agent, ...]:
 
 def _group(tx: Tx, name: str) -> Recipients:
     if name == EVERYBODY:
-        return Recipients(tuple(tx.all(Agent, "agents.members_of_all", sender=tx.me.agent)), EVERYBODY)
+        return _together(tx.all(Agent, "agents.members_of_all", sender=tx.me.agent), EVERYBODY)
     channel = name[1:]
     if not tx.value("channels.exists", name=channel):
         near = suggest(channel, [row.name for row in tx.all(_Name, "channels.names")])
@@ -73,7 +77,13 @@ def _group(tx: Tx, name: str) -> Recipients:
     joined = tx.value("channels.is_member", name=channel, agent=tx.me.agent) is not None
     if not may_speak(joined=joined, kind=tx.me.kind):
         raise Forbidden(f"{tx.me.name} is not in #{channel}", hint=f"join it first: `roost channel join {channel}`")
-    return Recipients(tuple(tx.all(Agent, "channels.audience", name=channel, sender=tx.me.agent)), channel)
+    return _together(tx.all(Agent, "channels.audience", name=channel, sender=tx.me.agent), channel)
+
+
+def _together(agents: Iterable[Agent], channel: str = "") -> Recipients:
+    chosen = tuple(agents)
+    ids, names = tuple(agent.id for agent in chosen), tuple(agent.name for agent in chosen)
+    return Recipients(chosen, channel, ids, names)
 
 
 class _Name(msgspec.Struct, frozen=True):

@@ -7,6 +7,9 @@ holds over time and nothing else passes until it is paid off. Times are millisec
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import itemgetter
+
 import msgspec
 
 WINDOW_MS = 60_000
@@ -21,6 +24,9 @@ _GRAIN_MS = 1_000
 
 Spent = tuple[tuple[int, int], ...]
 """What a sender spent: (at, cost), oldest first. An entry may lie in the future: the rest of a dear message."""
+
+
+_cost: Callable[[tuple[int, int]], int] = itemgetter(1)
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +55,7 @@ def limit_of(sender_kind: str, *, agent: int = AGENT_LIMIT, human: int = HUMAN_L
 def charge(spent: Spent, *, cost: int, limit: int, now: int) -> Passed | Limited:
     """Charge `cost` (the number of recipients) to a sender, or say when it will pass."""
     live = _live(spent, now)
-    used = sum(one for _, one in live)
+    used = sum(map(_cost, live))
     left = max(limit - used, 0)
     if cost <= 0:
         return Passed(spent=live, left=left)
@@ -62,7 +68,7 @@ def charge(spent: Spent, *, cost: int, limit: int, now: int) -> Passed | Limited
 
 def left(spent: Spent, *, limit: int, now: int) -> int:
     """Return how many more messages of one recipient the sender may send now."""
-    return max(limit - sum(cost for _, cost in _live(spent, now)), 0)
+    return max(limit - sum(map(_cost, _live(spent, now))), 0)
 
 
 def _live(spent: Spent, now: int) -> Spent:
@@ -93,7 +99,7 @@ def _spread(cost: int, limit: int, now: int) -> Spent:
 
 def _room_at(live: Spent, cost: int, limit: int) -> int:
     """Return when enough entries have left the window; a cost over the limit needs all of them gone."""
-    used = sum(one for _, one in live)
+    used = sum(map(_cost, live))
     for at, one in live:
         used -= one
         if used + cost <= limit:

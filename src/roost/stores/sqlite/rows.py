@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -59,41 +60,51 @@ def bindings(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def placed(statement: str, project: str, rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of many rows of one kind by place: SQLite looks up no name for each value of each row."""
-    names: tuple[str, ...] = ()
-    make = None
-    for row in rows:
-        if make is None:
-            names = _places(statement)
-            make = _placer(type(row), names) if isinstance(row, msgspec.Struct) else None
-        if make is not None:
-            yield make(row, project)
-        else:
-            bound = _bindable(row)
-            yield tuple(project if name == "project" else bound[name] for name in names)
+def placed(statement: str, project: str, rows: Iterable[Any]) -> tuple[str, Iterator[Sequence[Any]]]:
+    """Return a statement for many rows of one kind with their values by place: SQLite looks up no name for each value
+    of each row, and the driver, which finds a statement again by all of its text, reads less of it."""
+    text, names = _numbered(statement)
+    source = iter(rows)
+    first = next(source, None)
+    if first is None:
+        return text, iter(())
+    make = _placer(type(first), names) if isinstance(first, msgspec.Struct) else _looked_up(names)
+    return text, map(make, chain((first,), source), repeat(project))
 
 
 @lru_cache(maxsize=256)
-def _places(statement: str) -> tuple[str, ...]:
-    """Return the names in a statement in the order of their first use, which is how SQLite numbers them."""
-    return tuple(dict.fromkeys(_NAME.findall(statement)))
+def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+    """Return a statement with places instead of names, and the names in the order of their places."""
+    used = _NAME.findall(statement)
+    names = tuple(dict.fromkeys(used))
+    short = " ".join(statement.split())
+    if len(names) == len(used):
+        return _NAME.sub("?", short), names
+    return _NAME.sub(lambda found: f"?{names.index(found[1]) + 1}", short), names
 
 
 @lru_cache(maxsize=256)
-def _placer(kind: Any, names: tuple[str, ...]) -> Callable[[Any, str], tuple[Any, ...]]:
+def _placer(kind: Any, names: tuple[str, ...]) -> Callable[[Any, str], Sequence[Any]]:
     fields = tuple(name for name in names if name != "project")
     texts = frozenset(_json_fields(kind))
-    at = [fields.index(name) for name in fields if name in texts]
+    at = [names.index(name) for name in fields if name in texts]
     own, take = names.index("project"), attrgetter(*fields)
 
-    def place(row: Any, project: str) -> tuple[Any, ...]:
+    def place(row: Any, project: str) -> Sequence[Any]:
         values = list(take(row))
+        values.insert(own, project)
         for place in at:
             if values[place] is not None:
                 values[place] = _plain_text(values[place])
-        values.insert(own, project)
-        return tuple(values)
+        return values
+
+    return place
+
+
+def _looked_up(names: tuple[str, ...]) -> Callable[[Any, str], Sequence[Any]]:
+    def place(row: Any, project: str) -> Sequence[Any]:
+        bound = _bindable(row)
+        return [project if name == "project" else bound[name] for name in names]
 
     return place
 

@@ -101,8 +101,7 @@ class SqliteTx:
         return self._connection.changes()
 
     def run_many(self, name: str, rows: Iterable[Row]) -> None:
-        statement = sql(name)
-        self._connection.executemany(statement, placed(statement, self.project, rows))
+        self._connection.executemany(*placed(sql(name), self.project, rows))
 
     def raw(self, statement: str, values: tuple[Any, ...] = ()) -> apsw.Cursor:
         """Run a statement of the store's own, which no feature knows."""

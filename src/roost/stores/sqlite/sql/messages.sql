@@ -1,9 +1,7 @@
 -- name: insert
-INSERT INTO message (project, id, number, seq, sender, sender_session, channel, recipients, type, severity, priority,
-    subject, body, body_hash, tags, thread, parent, depends_on, expires_at, not_before, requires_ack, hops,
-    idempotency_key, fingerprint, operation, metadata, key_id, signature, sent_at, wall)
-VALUES (:project, :id, :number, :seq, :sender, :sender_session, :channel, :recipients, :type, :severity, :priority, :subject,
-    :body, :body_hash, :tags, :thread, :parent, :depends_on, :expires_at, :not_before, :requires_ack, :hops,
+-- Every column in its order: naming them too costs a microsecond a message.
+INSERT INTO message VALUES (:project, :id, :number, :seq, :sender, :sender_session, :channel, :recipients, :type, :severity,
+    :priority, :subject, :body, :body_hash, :tags, :thread, :parent, :depends_on, :expires_at, :not_before, :requires_ack, :hops,
     :idempotency_key, :fingerprint, :operation, :metadata, :key_id, :signature, :sent_at, :wall);
 
 -- name: get
