@@ -168,11 +168,13 @@ def introducer(place: str, *, as_: str = "", takeover: bool = False) -> Introduc
     """Return what says who this process is."""
 
     def introduce() -> Hello:
+        from roost import __version__
         from roost.interfaces.wire.frames import Hello
 
         session = os.environ.get(VARIABLE, "")
         return Hello(
             caller="",
+            roost=__version__,
             session=session,
             key=keyfiles.read(os.path.join(place, "sessions"), session) if session else "",
             name=as_,

@@ -95,7 +95,7 @@ def test_random_bytes_are_hung_up_on(served: Served, ada: Wire) -> None:
         (framed(msgspec.msgpack.encode([0, "hello", {"caller": 7}])), "INVALID", "no hello"),
         (hello(caller=""), "INVALID", "a caller's name"),
         (hello(caller="x" * 65), "INVALID", "a caller's name"),
-        (hello(version=7), "INVALID", "speaks version 1 of the protocol, the caller 7"),
+        (hello(version=0), "INVALID", "speaks version 1 of the protocol, the caller 0"),
         (hello(name="../ada"), "INVALID_NAME", "name"),
         (hello(resume="nobody"), "UNAUTHENTICATED", "no such session"),
         (hello(token="rst_wrong"), "UNAUTHENTICATED", "token"),

@@ -12,7 +12,7 @@ import apsw
 import msgspec
 import pytest
 
-from roost import workdir
+from roost import __version__, workdir
 from roost.checkup import checkup, machine, store
 from roost.checkup.model import Check
 from roost.connect import Project
@@ -257,7 +257,9 @@ def test_where_the_daemon_listens_is_told(
     assert look("daemon").said.startswith("none runs")
     folder = tmp_path / "sockets"
     folder.mkdir(mode=0o700)
-    run = places.Run(pid=1, version="0", since=0.0, socket=str(folder / "native.sock"), host="127.0.0.1", port=8787)
+    run = places.Run(
+        pid=1, version=__version__, since=0.0, socket=str(folder / "native.sock"), host="127.0.0.1", port=8787
+    )
     places.tell(place.folder, run)
     assert (look("daemon").grade, "nobody answers" in look("daemon").said) == ("warn", True)
     monkeypatch.setattr("roost.reach.is_running", lambda place: True)

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from roost import reach, workdir
+from roost import __version__, reach, workdir
 from roost.checkup.model import Check, judged
 from roost.config import load
 from roost.connect import Project
 from roost.daemon import places
 from roost.exposure import is_local
+from roost.interfaces.wire.versions import is_newer
 
 FILES_MAX = 20_000
 SECRET = ("secret", "store.db*", "sessions/*", "archives/*", "backups/*", "*.db", "*.jsonl*", "*.token")
@@ -55,6 +56,11 @@ def daemon(place: workdir.Workdir) -> Iterator[Check]:
         to_do = f"see `roost logs`; `kill -9 {run.pid}` ends it, and loses nothing that was answered"
         yield Check(name="daemon", grade="fail", said=f"process {run.pid} hangs: it answers nothing", to_do=to_do)
         return
+    if run.version != __version__:
+        newer = is_newer(run.version, __version__)
+        said = f"process {run.pid} is Roost {run.version}, and this is {__version__}"
+        to_do = "upgrade this one" if newer else "`roost down`; the next call starts this version's"
+        yield Check(name="daemon", grade="warn", said=said, to_do=to_do)
     folder = os.path.dirname(run.socket)
     if os.stat(folder).st_mode & 0o077:
         yield Check(name="daemon", grade="fail", said=f"others can enter {folder}", to_do=f"chmod 0700 {folder}")

@@ -17,7 +17,7 @@ from roost.daemon.entering import enter, is_ours
 from roost.daemon.job import Job
 from roost.daemon.outflow import Following, Listening
 from roost.errors import BodyTooLarge, InvalidInput, LimitReached, NotAllowed, RoostError, Unavailable
-from roost.interfaces.wire import frames
+from roost.interfaces.wire import frames, versions
 from roost.interfaces.wire.address import keep_alive
 from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, MORE, STOP, Frames, Hello, Request
 from roost.interfaces.wire.table import Op, op
@@ -51,11 +51,14 @@ class Doors:
         hook: Callable[[bytes, int], asyncio.Future[bytes]],
         pipe: Callable[[Hello, Connection], Coroutine[Any, Any, None]],
         allow: Callable[[Entrant, Op], None],
+        make_way: Callable[[str], bool] = lambda version: False,
     ) -> None:
+        """`make_way` ends the daemon for a caller of a newer Roost, or says that it stays."""
         self.core = core
         self.hook = hook
         self.pipe = pipe
         self.allow = allow
+        self.make_way = make_way
         self.connections: set[Connection] = set()
         self.strangers: set[Connection] = set()
         self.last_left = time.monotonic()
@@ -305,12 +308,20 @@ class Connection(asyncio.Protocol):
             if request.op != HELLO:
                 raise InvalidInput("a connection begins with a hello", hint="see docs/reference/wire.md")
             hello = frames.read_hello(request.args)
+            if self._makes_way(hello):
+                self.transport.close()  # without a word: its caller looks for the next daemon
+                return
+            versions.refuse_other(hello)
         except RoostError as error:
             self.say(request.id, ERROR, body_of(error))
             self.transport.close()
             return
         self._is_greeting = True
         self._doors.core.spawn(self._greet(request.id, hello))
+
+    def _makes_way(self, hello: Hello) -> bool:
+        is_near = bool(self.peer[0]) and not hello.token
+        return is_near and versions.is_of_newer(hello) and self._doors.make_way(hello.roost)
 
     async def _greet(self, id: int, hello: Hello) -> None:
         if hello.pipe:
@@ -327,8 +338,7 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self.caller = f"{me.agent} {hello.caller}"  # a name given to oneself leads to nobody else's answers
         self._frames.bytes_max = frames.FRAME_BYTES_MAX
-        welcome = frames.Welcome(session=me.session, agent=me.agent, name=me.name, kind=me.kind, epoch=me.epoch)
-        self.say(id, ANSWER, frames.encode(welcome))
+        self.say(id, ANSWER, frames.encode(versions.welcome(me)))
         self._is_greeting = False
         self._go_on()
 

@@ -74,7 +74,13 @@ class Daemon:
         self.hooks = Hooks(self.core, connect(self.place), self.place)
         self.door = DaemonDoor(self.core, self.facts, self.hooks.take_http)
         self._trace(project.store.config.daemon)
-        self.doors = Doors(self.core, hook=self.hooks.take, pipe=self._pipe, allow=self.door.allow_by_wire)
+        self.doors = Doors(
+            self.core,
+            hook=self.hooks.take,
+            pipe=self._pipe,
+            allow=self.door.allow_by_wire,
+            make_way=self._make_way,
+        )
         archives = project.store.config.retention.folder
         duties = (
             self.core.watch,
@@ -186,6 +192,16 @@ class Daemon:
     def _is_anybody_alive(self) -> bool:
         with self.core.reading() as tx:
             return bool(tx.value("sessions.anybody"))
+
+    def _make_way(self, version: str) -> bool:
+        """Leave to a caller of a newer Roost, unless somebody runs just this daemon, in a terminal or by a supervisor:
+        nobody would start the other one in its place.
+        """
+        if self._starting is None:
+            return False
+        log.info("leaving: a caller of Roost %r starts its own daemon", version[:20])
+        self._stop.set()
+        return True
 
     # --- the doors ----------------------------------------------------------------------------------------------------
 

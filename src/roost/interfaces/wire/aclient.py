@@ -16,6 +16,7 @@ from roost.interfaces.wire.client import ANSWER_SECONDS_MAX, found_args, gone, m
 from roost.interfaces.wire.frames import END, ERROR, HELLO, ITEM, MORE, STOP, Answer, Request, Welcome
 from roost.interfaces.wire.table import Op, name_of, op
 from roost.interfaces.wire.trouble import error_of
+from roost.interfaces.wire.versions import read_welcome
 
 if TYPE_CHECKING:
     from roost.interfaces.wire.client import Introduce, Revive
@@ -65,7 +66,7 @@ class AsyncRemote:
                 self._wire = None
                 wire.drop()
                 raise
-            wire.welcome = msgspec.msgpack.decode(answer.body, type=Welcome)
+            wire.welcome = read_welcome(answer.body)
             self._joined = wire.welcome.session
             return wire.welcome
 

@@ -19,6 +19,7 @@ from roost.interfaces.wire.address import Address, connected
 from roost.interfaces.wire.frames import END, ERROR, HELLO, ITEM, MORE, Answer, Hello, Request, Welcome
 from roost.interfaces.wire.table import Op, name_of, op
 from roost.interfaces.wire.trouble import error_of
+from roost.interfaces.wire.versions import read_welcome
 
 if TYPE_CHECKING:
     from roost.verbs import Stream, Verb
@@ -82,7 +83,7 @@ class Line:
         except BaseException:
             self.close()
             raise
-        self.welcome = msgspec.msgpack.decode(answer.body, type=Welcome)
+        self.welcome = read_welcome(answer.body)
         return self.welcome
 
     def close(self) -> None:

@@ -55,10 +55,11 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     `caller` names this caller for as long as it lives; `session` and `key` are those of `ROOST_SESSION`; `token`
     comes from far; `name` joins as an agent; `resume` is the session that this process joined before; `terminal` says
     that a person may be typing; `pipe` asks for another protocol after the hello (`mcp`), and `agent` and `folder` say
-    of its client what `ROOST_AGENT` names and where it works.
+    of its client what `ROOST_AGENT` names and where it works. `roost` is the caller's version of Roost.
     """
 
     version: int = VERSION
+    roost: str = ""
     caller: str
     session: str = ""
     key: str = ""
@@ -73,9 +74,10 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the daemon answers to a hello: the session that the caller acts as."""
+    """What the daemon answers to a hello: the session that the caller acts as, and its own version of Roost."""
 
     version: int = VERSION
+    roost: str = ""
     session: str
     agent: str
     name: str
@@ -124,16 +126,11 @@ def read_request(body: bytes | memoryview) -> Request:
 
 
 def read_hello(body: bytes | msgspec.Raw) -> Hello:
-    """Return a hello. Raises InvalidInput for none, of another version, or without a name for its caller."""
+    """Return a hello, of whichever version. Raises InvalidInput for none, or without a name for its caller."""
     try:
         hello = msgspec.msgpack.decode(body, type=Hello)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"this is no hello: {error}", hint="see docs/reference/wire.md") from None
-    if hello.version != VERSION:
-        raise InvalidInput(
-            f"this daemon speaks version {VERSION} of the protocol, the caller {hello.version}",
-            hint="restart the daemon: `roost down`, then try again",
-        )
     if not hello.pipe and not 1 <= len(hello.caller) <= CALLER_CHARACTERS_MAX:  # else two would share their answers
         raise InvalidInput(
             f"a caller's name has 1 to {CALLER_CHARACTERS_MAX} characters", hint="make one at random for each client"
