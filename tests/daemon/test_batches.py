@@ -24,6 +24,8 @@ from roost.daemon import writer as writer_module
 from roost.daemon.answers import Answers
 from roost.daemon.job import Job
 from roost.daemon.writer import Batch, Outcome, Writer
+from roost.deliveries.pickup import Pickup
+from roost.deliveries.rows import Rows
 from roost.errors import RoostError
 from roost.interfaces.wire.table import op
 from roost.messages.model import Sent
@@ -48,7 +50,7 @@ TABLES = (
     "quota", "mailbox", "channel", "member",
 )  # fmt: skip
 UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-UNLIKE = frozenset({"hash", "head", "cursor", "signature", "key_id", "fingerprint", "nonce"})
+UNLIKE = frozenset({"hash", "head", "cursor", "signature", "key_id", "fingerprint", "nonce", "batch"})
 """What holds ids or chance inside of it."""
 
 
@@ -99,12 +101,20 @@ odd = _sends(
     expires_in=st.sampled_from([5.0, 0.0]),
     hold=st.booleans(),
 )
+waiting = _sends(st.sampled_from(AGENTS), texts, depends_on=st.lists(refs, min_size=1, max_size=2))
 nonsense = plain.map(lambda step: Step(step.who, step.verb, {**step.kwargs, "colour": "red"}))
 """One in a run makes its bulk form fail as a whole, so all of it is made anew, one by one."""
+takes = st.one_of(
+    _step("messages.inbox", limit=st.sampled_from([1, 3, 3, 0])),
+    _step("messages.inbox", limit=st.just(1), acknowledge=st.lists(refs, max_size=3)),
+    _step("messages.take", limit=st.sampled_from([1, 3]), acknowledge=st.lists(refs, max_size=2)),
+    _step("messages.take", afresh=st.booleans(), acknowledge=st.lists(refs, max_size=1)),
+)
+acknowledgements = _step("deliveries.acknowledge", message=st.one_of(refs, st.sampled_from(["m999", "3"])))
 others = st.one_of(
     _step("messages.reply", message=refs, text=st.sampled_from(["red", "green", ""]), everybody=st.booleans()),
-    _step("messages.inbox", limit=st.sampled_from([1, 3, 3, 0])),
-    _step("deliveries.acknowledge", message=refs),
+    takes,
+    acknowledgements,
     _step("deliveries.confirm", messages=st.lists(refs, max_size=3)),
     _step("leases.acquire", key=keys, ttl=st.sampled_from([5.0, 600.0, 0.0])),
     _step("leases.release", key=keys),
@@ -113,6 +123,9 @@ others = st.one_of(
 )
 runs = st.one_of(
     st.lists(st.one_of(*[plain] * 5, odd), min_size=2, max_size=8),
+    st.lists(waiting, min_size=1, max_size=2),
+    st.lists(takes, min_size=2, max_size=6),
+    st.lists(acknowledgements, min_size=2, max_size=6),
     st.lists(others, min_size=1, max_size=5),
     st.lists(others, min_size=1, max_size=5),
     nonsense.map(lambda step: [step]),
@@ -329,10 +342,51 @@ def _sender_mistaken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sender, "send_each", send_each)
 
 
+def _mail_counted_once(patch: pytest.MonkeyPatch) -> None:
+    """What the callers of a run acknowledge leaves the mailbox of the first of them."""
+
+    def arrived(self: Rows, delivery: Any, kind: Any, proof: str) -> None:
+        original(self, delivery, kind, proof)
+        if len(self._gone) > 1:
+            self._gone.popitem()
+
+    original = Rows._arrived
+    patch.setattr(Rows, "_arrived", arrived)
+
+
+def _rows_unwritten(patch: pytest.MonkeyPatch) -> None:
+    """A call does not see what an earlier one of its agent did in the same run."""
+    patch.setattr(Rows, "change", lambda self, **of: False)
+
+
+def _taker_mistaken(patch: pytest.MonkeyPatch) -> None:
+    """What the callers of a run take counts as the first one's."""
+
+    def each(self: Pickup, do: Any, calls: Sequence[Call]) -> Any:
+        return original(self, do, [Call(calls[0].me, call.args, call.kwargs) for call in calls])
+
+    original = Pickup.each
+    patch.setattr(Pickup, "each", each)
+
+
+def _refused_half_way(patch: pytest.MonkeyPatch) -> None:
+    """Of a call that is refused, what it acknowledged before stays."""
+
+    def long(self: Pickup, do: Callable[[], Any]) -> Any:
+        self._rows.write()
+        return do()
+
+    patch.setattr(Pickup, "_long", long)
+
+
+PLANTS = (
+    _savepoint_stays, _answers_swapped, _quota_skipped, _sender_mistaken, _mail_counted_once, _rows_unwritten,
+    _taker_mistaken, _refused_half_way,
+)  # fmt: skip
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "plant", [_savepoint_stays, _answers_swapped, _quota_skipped, _sender_mistaken], ids=lambda one: one.__name__
-)
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda one: one.__name__)
 def test_the_property_turns_red_on_a_planted_bug(
     template: tuple[Path, dict[str, str]], plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,14 +12,20 @@ NUMBER_DIGITS_MAX = 15
 
 def find_message(tx: Tx, ref: str) -> Message:
     """Return the message of a short or full id. Raises UnknownMessage."""
-    number = ref[1:] if ref[:1] in ("m", "M") else ref
-    if number.isascii() and number.isdigit() and len(number) <= NUMBER_DIGITS_MAX:
-        found = tx.one(Message, "messages.numbered", number=int(number))
+    number = number_of(ref)
+    if number is not None:
+        found = tx.one(Message, "messages.numbered", number=number)
     else:
         found = tx.one(Message, "messages.get", id=ref)
     if found is None:
         raise unknown(ref)
     return found
+
+
+def number_of(ref: str) -> int | None:
+    """Return the number that a short id says, None for any other id."""
+    number = ref[1:] if ref[:1] in ("m", "M") else ref
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= NUMBER_DIGITS_MAX else None
 
 
 def seen_message(tx: Tx, ref: str) -> Message:

@@ -12,17 +12,16 @@ from roost.deliveries.lookup import seen_message
 from roost.deliveries.marks import shown_to
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.deliveries.pausing import Pausing
+from roost.deliveries.pickup import NAMED, TAKEN, Pickup
 from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
 from roost.sessions.service import Sessions
-from roost.verbs import M, Sync, query, verb, waiting
+from roost.verbs import Call, M, Sync, query, verb, waiting
 
 LIST_MAX = 500
 WAIT_POLL_SECONDS = 1.0
-TAKEN = "stream"
-"""The rung of mail that a program takes by pages and proves by naming them: nothing else proves it."""
 UNNAMED = "its program did not name the answer that brought it"
 ASKED_FOR = ("inbox", "mcp")
 """Rungs by which a session asks for its mail itself: it comes as a tool's result, which no proof table reads."""
@@ -39,13 +38,12 @@ class Deliveries(Pausing[M]):
 
         Raises UnknownMessage when the caller is no recipient of it, WrongState when it never reached the caller.
         """
-        delivery = self.mine(message)
-        if delivery.state == "acknowledged":
-            return delivery
-        if delivery.state not in ("pending", "offered", "delivered"):
-            raise WrongState(f"m{delivery.number} is {delivery.state}: {_why(delivery)}", hint="nothing was changed")
-        Ledger(self.tx).acknowledge(delivery, proof)
-        return self._again(delivery)
+        return Pickup(self._here()).one(Pickup.acknowledge, message=message, proof=proof)
+
+    @acknowledge.bulk
+    def acknowledge_many(self, calls: Sequence[Call]) -> Sequence[Delivery | Exception]:
+        """Answer many acknowledgements, of many callers, in one transaction: each done or refused by itself."""
+        return Pickup(self._here()).each(Pickup.acknowledge, calls)
 
     @verb
     def confirm(self, messages: Sequence[str]) -> tuple[Delivery, ...]:
@@ -71,7 +69,7 @@ class Deliveries(Pausing[M]):
         taken = [delivery for delivery in taken if delivery.rung == TAKEN]
         proved = {one.message: one for one in self._in_batches(named, taken)}
         for delivery in proved.values():
-            ledger.deliver(delivery, "its program named the answer that brought it")
+            ledger.deliver(delivery, NAMED)
         for delivery in taken if afresh else ():
             if delivery.message not in proved:
                 ledger.requeue(delivery, UNNAMED)
@@ -267,6 +265,9 @@ class Deliveries(Pausing[M]):
             )
         return delivery
 
+    def _here(self) -> Deliveries[Sync]:
+        return Deliveries[Sync](self._caller)
+
     def _in_batches(self, named: Collection[str], taken: Sequence[Delivery]) -> list[Delivery]:
         """Return what these batches brought the caller and nothing has proved; `taken` is what is open by their
         latest."""
@@ -314,7 +315,3 @@ class Deliveries(Pausing[M]):
         if session is not None and not may_wake(session, self.tx.now, per_hour_max=limits.wakes_per_hour_max):
             return f"it was woken {limits.wakes_per_hour_max} times within the hour"
         return ""
-
-
-def _why(delivery: Delivery) -> str:
-    return delivery.last_error or delivery.hold or "it never reached you"

@@ -10,15 +10,13 @@ from roost.deliveries import rules as delivery_rules
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import find_message, is_visible, seen_message
 from roost.deliveries.model import Delivery
-from roost.deliveries.service import TAKEN, Deliveries
 from roost.errors import BatchTooLarge, Forbidden, InvalidInput
-from roost.ids import new_nonce
 from roost.limits import NUMBER_MAX, check_number
 from roost.messages.model import Draft, Item, Message, Page, Reaction, Sent
 from roost.messages.outbox import sent_by
 from roost.messages.rules import check_reaction
 from roost.messages.search import SEARCH_SECONDS_MAX, Found, Match, index_more, quoted
-from roost.sessions.service import Sessions
+from roost.messages.taking import Taking
 from roost.verbs import Call, M, Service, Sync, query, stream, verb, waiting
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ FAR = NUMBER_MAX
 UNDELIVERED = ("held", "pending", "offered")
 
 
-class Messages(Service[M]):
+class Messages(Taking[M]):
     """What agents, people and scripts say to each other."""
 
     @verb
@@ -137,45 +135,6 @@ class Messages(Service[M]):
         if not remove:
             self._acknowledge_if_mine(found, "a reaction")
         return tuple(self.tx.all(Reaction, "messages.reactions", message=found.id))
-
-    @verb
-    def inbox(self, *, limit: int = 20) -> Page:
-        """Return the caller's undelivered mail, best rank first, and note it as offered to this session.
-
-        The next call of the same session proves that it arrived; for one with a transcript its next hook does. Whatever
-        `limit` leaves out stays as it is.
-        """
-        deliveries, session = Deliveries[Sync](self._caller), Sessions[Sync](self._caller).known(self.tx.me.session)
-        if not session.transcript:  # a client with a transcript may call twice within one tool: its hooks prove more
-            deliveries.settle_inbox(session, "its session's following call")
-        found = deliveries.candidates(session.agent, limit=_limit(limit))
-        offered = deliveries.put(session, "inbox", [(delivery, new_nonce()) for _, delivery in found])
-        return Page(
-            agent=self.tx.me.name,
-            seq=self.tx.seq,
-            items=tuple(_item(message, after) for (message, _), after in zip(found, offered, strict=True)),
-            more=self.tx.value("deliveries.waiting_for", recipient=self.tx.me.agent),
-        )
-
-    @verb
-    def take(self, *, limit: int = 20, arrived: Sequence[str] = (), afresh: bool = True) -> Page:
-        """Return the caller's undelivered mail as `inbox` does, for a program whose answers may be lost on the way.
-
-        Nothing proves that the page arrived but its `batch` in the `arrived` of a later call: see `Deliveries.arrived`,
-        also for `afresh`.
-        """
-        deliveries, session = Deliveries[Sync](self._caller), Sessions[Sync](self._caller).known(self.tx.me.session)
-        if arrived or afresh:
-            deliveries.arrived(arrived, afresh=afresh)
-        found, batch = deliveries.candidates(session.agent, limit=_limit(limit)), new_nonce()
-        offered = deliveries.put(session, TAKEN, [(delivery, batch) for _, delivery in found])
-        return Page(
-            agent=self.tx.me.name,
-            seq=self.tx.seq,
-            items=tuple(_item(message, after) for (message, _), after in zip(found, offered, strict=True)),
-            more=self.tx.value("deliveries.waiting_for", recipient=self.tx.me.agent),
-            batch=batch if offered else "",
-        )
 
     @query
     def peek(self, agent: str = "", *, limit: int = 50, states: Sequence[str] = UNDELIVERED, before: int = FAR) -> Page:

@@ -27,6 +27,57 @@ FROM delivery d INDEXED BY delivery_waiting WHERE d.project = :project AND d.rec
     AND (:asking_only = 0 OR d.wakes = 1)
 ORDER BY d.rank, d.seq LIMIT :limit;
 
+-- name: reader
+-- What matters of a session that asks for its mail; counted up to :most.
+SELECT s.context AS context, s.transcript <> '' AS transcript,
+    a.paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM project p WHERE p.id = :project AND p.paused_at IS NOT NULL) AS paused,
+    EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_held WHERE project = :project AND recipient = a.id AND state = 'held')
+        OR EXISTS (SELECT 1 FROM operation_target WHERE project = :project AND agent = a.id) AS kept,
+    EXISTS (SELECT 1 FROM dependency WHERE project = :project) AS linked,
+    (SELECT count(*) FROM (SELECT 1 FROM delivery INDEXED BY delivery_offered WHERE project = :project AND session = s.id
+        AND state = 'offered' LIMIT :most)) AS offered,
+    (SELECT count(*) FROM (SELECT 1 FROM delivery INDEXED BY delivery_waiting WHERE project = :project AND recipient = a.id
+        AND state = 'pending' LIMIT :most)) AS waiting
+FROM session s JOIN agent a ON a.project = s.project AND a.id = s.agent
+WHERE s.project = :project AND s.id = :session;
+
+-- name: next
+-- What a recipient may be offered now, best rank first: what changes with the offer, and nothing else.
+SELECT d.message, d.attempts, d.stage, d.read_at
+FROM delivery d INDEXED BY delivery_waiting WHERE d.project = :project AND d.recipient = :recipient AND d.state = 'pending'
+    AND (d.next_at IS NULL OR d.next_at <= :now) AND (d.expires_at IS NULL OR d.expires_at > :wall)
+ORDER BY d.rank, d.seq LIMIT :limit;
+
+-- name: letters
+-- Messages by their ids, a JSON array.
+SELECT m.id, m.number, m.seq, m.sender, m.sender_session, m.channel, m.recipients, m.type, m.severity, m.priority, m.subject,
+    m.body, m.body_hash, m.tags, m.thread, m.parent, m.depends_on, m.expires_at, m.not_before, m.requires_ack, m.hops,
+    m.idempotency_key, m.fingerprint, m.operation, m.metadata, m.key_id, m.signature, m.sent_at, m.wall, coalesce(a.name,
+    'roost') AS sender_name, coalesce(a.kind, 'system') AS sender_kind
+FROM json_each(:ids) j CROSS JOIN message m ON m.project = :project AND m.id = j.value
+    LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender;
+
+-- name: numbered
+-- A recipient's deliveries of messages by their short numbers, a JSON array.
+SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,
+    d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
+    d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
+    d.last_error
+FROM json_each(:numbers) j CROSS JOIN message m INDEXED BY message_number ON m.project = :project AND m.number = j.value
+    CROSS JOIN delivery d ON d.project = m.project AND d.message = m.id AND d.recipient = :recipient;
+
+-- name: of_ids
+-- A recipient's deliveries of messages by their ids, a JSON array.
+SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,
+    d.attempts, d.nonce, d.rung, d.session, d.epoch, d.context, d.offered_at, d.first_offered_at, d.delivered_at,
+    d.acknowledged_at, d.read_at, d.expires_at, d.not_before, d.next_at, d.remind_at, d.reminders, d.told, d.nudge,
+    d.last_error
+FROM json_each(:ids) j CROSS JOIN delivery d ON d.project = :project AND d.message = j.value AND d.recipient = :recipient;
+
+-- name: awaited
+-- Whether a message waits for one of these, a JSON array of ids.
+SELECT EXISTS (SELECT 1 FROM json_each(:messages) j CROSS JOIN dependency p ON p.project = :project AND p.on_message = j.value);
+
 -- name: held
 -- What is held for a recipient, with the facts that decide whether it still is.
 SELECT d.message, d.recipient, d.hold, d.not_before, m.operation,

@@ -41,6 +41,9 @@ FROM operation_target t JOIN operation o ON o.project = t.project AND o.id = t.o
     LEFT JOIN agent a ON a.project = o.project AND a.id = o.owner
 WHERE t.project = :project AND t.agent = :agent;
 
+-- name: is_target
+SELECT EXISTS (SELECT 1 FROM operation_target WHERE project = :project AND agent = :agent);
+
 -- name: targets
 -- The ids of those whose input it holds.
 SELECT agent AS id FROM operation_target WHERE project = :project AND operation = :operation ORDER BY agent;
