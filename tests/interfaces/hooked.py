@@ -120,9 +120,9 @@ class Hooked:
         process.stdin.close()
         return process
 
-    def shows(self, text: str, *, answered: bool) -> None:
+    def shows(self, text: str, *, answered: bool, event: str = "PostToolBatch") -> None:
         """Let the transcript show text that a hook gave, and an answer after it."""
-        given = {"type": "hook_additional_context", "content": [text], "hookEvent": "PostToolBatch"}
+        given = {"type": "hook_additional_context", "content": [text], "hookEvent": event}
         lines: list[Json] = [{"type": "attachment", "attachment": given}]
         if answered:
             later = datetime.now(UTC) + timedelta(seconds=5)  # long enough after the offer to say what it does not hold

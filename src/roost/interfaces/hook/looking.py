@@ -32,7 +32,8 @@ def surroundings(
     watch = project.system().turns.watch(
         event.client, event.client_session, worktree=tree.top if looks_at_files else ""
     )
-    verdicts, offset = read_proofs(client, event.transcript or watch.transcript, watch)
+    transcript = event.transcript or watch.transcript
+    verdicts, offset = ((), 0) if _begins(event, transcript) else read_proofs(client, transcript, watch)
     around = Surroundings(
         client_pid=event.client_pid or client_above(parent),  # one that does not say so: the first that is no shell
         worktree=tree.top,
@@ -59,6 +60,12 @@ def read_proofs(client: Client, transcript: str, watch: Watch) -> tuple[tuple[Ve
     ]
     scan = client.proofs(transcript, offset, offers)
     return scan.verdicts, scan.offset
+
+
+def _begins(event: ClientEvent, transcript: str) -> bool:
+    """Say whether a prompt is the first of its conversation: a client begins the transcript with it, so nothing that
+    its start was offered was answered yet, and nothing can be said about it."""
+    return event.kind == "prompt" and bool(transcript) and not os.path.exists(transcript)
 
 
 def look_at(worktree: str, files: Sequence[LeasedFile]) -> tuple[Looked, ...]:
