@@ -10,7 +10,7 @@ from roost.connect import Project
 from roost.deliveries.model import Verdict
 from roost.interfaces.hook.looking import look_at
 from roost.sessions.model import Session
-from roost.turns.model import ClientEvent, Surroundings
+from roost.turns.model import ClientEvent, Surroundings, Watch
 from roost.turns.taking import Taken
 
 Found = Literal["proved", "shown", "absent", "early", "unreadable"]
@@ -43,7 +43,7 @@ class Played:
 
     def event(self, name: str, **fields: Any) -> Taken:
         """Let one hook run."""
-        head = fields.pop("head", "")
+        head, read_to = fields.pop("head", ""), fields.pop("read_to", 0)
         given: dict[str, Any] = {
             "client": "claude",
             "name": name,
@@ -56,17 +56,22 @@ class Played:
             "after_answer": name in AFTER_ANSWER,
             "keep_going_max": 8 if name == "Stop" else 0,
         }
-        watch = self.project.system().turns.watch("claude", self.id, worktree=self.worktree)
+        watch = fields.pop("watch", None) or self.watch()
         around = Surroundings(
             client_pid=self._process.pid,
             worktree=self.worktree,
             linked_name=self.linked,
             agent_wanted=self.wants,
+            transcript_offset=read_to,
             verdicts=tuple(Verdict(nonce=offer.nonce, found=self.found, shape="tool batch") for offer in watch.offers),
             files=look_at(self.worktree, watch.files) if KINDS[name] == "tool_after" else (),
             head=head,
         )
         return self.project.system().turns.take(ClientEvent(**(given | fields)), around)
+
+    def watch(self) -> Watch:
+        """Begin the look of a hook; `event(watch=...)` goes on with it."""
+        return self.project.system().turns.watch("claude", self.id, worktree=self.worktree)
 
     def arrive(self, client: str = "claude") -> Session:
         """Let it come by MCP, which no hook announces."""

@@ -103,6 +103,20 @@ def test_an_offer_made_while_the_transcript_was_read_is_left_alone(
     assert delivery(project, ref).state == "offered"
 
 
+def test_a_look_that_began_before_an_offer_leaves_the_place_from_which_the_next_one_seeks_it(
+    client: Played, hub: HubOf
+) -> None:
+    client.found = "early"
+    client.batch(read_to=100)
+    slow = client.watch()  # a hook that stands still, and that its client has given up
+    send(hub)
+    client.batch(read_to=100)
+    client.batch(watch=slow, read_to=900)
+    assert client.watch().offset == 100
+    client.batch(read_to=900)
+    assert client.watch().offset == 900
+
+
 # --- the following hook, where nothing can be read --------------------------------------------------------------------
 
 

@@ -200,9 +200,9 @@ class Deliveries(Pausing[M]):
             self.tx.record("delivery.offered", session.id, about)
         return offered
 
-    def settle(self, session: Session, verdicts: Sequence[Verdict], *, fallback: str) -> None:
+    def settle(self, session: Session, verdicts: Sequence[Verdict], *, fallback: str) -> bool:
         """Decide the session's open offers by what its side shows; what has no verdict was offered meanwhile, and
-        stays.
+        stays: say whether each had one.
 
         Proved ones are delivered; shown ones stay, absent ones may be offered again. Where nothing can be read, and for
         mail that the session asked for itself (`roost inbox`), `fallback` is the proof, and the receipt says so; '' is
@@ -210,7 +210,8 @@ class Deliveries(Pausing[M]):
         """
         ledger = Ledger(self.tx)
         found = {verdict.nonce: verdict for verdict in verdicts}
-        for delivery in self.tx.all(Delivery, "deliveries.offered_to", session=session.id):
+        offered = self.tx.all(Delivery, "deliveries.offered_to", session=session.id)
+        for delivery in offered:
             verdict = found.get(delivery.nonce)
             if verdict is None:
                 continue
@@ -225,6 +226,7 @@ class Deliveries(Pausing[M]):
             elif rules.is_lost(verdict, delivery, self.tx.now):
                 ledger.requeue(delivery, "its transcript does not show it")
         self._settle_late(session, ledger, found)
+        return all(delivery.nonce in found for delivery in offered)
 
     def settle_inbox(self, session: Session, proof: str) -> None:
         """Deliver what the session asked for before: it is calling again."""

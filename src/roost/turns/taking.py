@@ -106,8 +106,9 @@ class Taking:
 
     def _settled(self, session: Session) -> Session:
         event = self.event
-        self._deliveries.settle(session, self.around.verdicts, fallback=rules.fallback_proof(event))
-        if event.transcript and (session.transcript, session.transcript_offset) != self._read_to():
+        is_whole = self._deliveries.settle(session, self.around.verdicts, fallback=rules.fallback_proof(event))
+        # What was offered after this look began may stand in what the look read, and only the next one seeks it.
+        if event.transcript and is_whole and (session.transcript, session.transcript_offset) != self._read_to():
             transcript, offset = self._read_to()
             self.tx.run("sessions.set_transcript", id=session.id, transcript=transcript, transcript_offset=offset)
         if event.kind == "start" and event.source in rules.LOSES_CONTEXT and not self.whose.moved:
