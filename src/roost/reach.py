@@ -231,8 +231,10 @@ def _ways(url: str, as_: str, takeover: bool) -> tuple[Revive, Introduce]:
 
 def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
     """Start the daemon of a place and wait until it answers; one that runs already, or that somebody else starts, is
-    as good. Raises Unavailable, also where what somebody else started failed; OSError where nothing can be started.
+    as good. Raises Unavailable, also where what somebody else started failed; NoProject; OSError where nothing can be
+    started.
     """
+    refuse_gone(place)
     begins, is_tried = _length(os.path.join(place, LOG)), False
     deadline, pause = time.monotonic() + seconds, 0.01
     while not is_running(place):
@@ -245,6 +247,13 @@ def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
             raise Unavailable(f"the daemon did not start within {seconds:g} s", hint="see `roost logs`")
         time.sleep(pause)
         pause = min(0.1, pause * 1.5)
+
+
+def refuse_gone(place: str) -> None:
+    """Raise NoProject where a `.roost` is not there any more: no daemon can be started for it."""
+    if not os.path.isdir(place):
+        hint = "it was moved or removed: open it where it is now"
+        raise NoProject(f"{place} is not there any more", hint=hint, in_doubt=True)
 
 
 def _is_starting(place: str) -> bool:

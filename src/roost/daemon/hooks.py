@@ -24,6 +24,8 @@ from roost.turns.service import Turns
 from roost.turns.taking import Taken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from roost.connect import Project
     from roost.daemon.core import Core
     from roost.launches.model import Launch
@@ -40,8 +42,15 @@ EVENT = b"hook_event_name"
 class Hooks:
     """Takes the turns of hooks, each in a thread, for they read files."""
 
-    def __init__(self, core: Core, aside: Project, place: str) -> None:
+    def __init__(
+        self,
+        core: Core,
+        aside: Project,
+        place: str,
+        is_lost_by: Callable[[BaseException], bool] = lambda error: False,
+    ) -> None:
         self._core = core
+        self._is_lost_by = is_lost_by
         self._aside = aside
         self._place = place
         self._threads = ThreadPoolExecutor(max_workers=THREADS_MAX, thread_name_prefix="roost-hook")
@@ -133,6 +142,8 @@ class Hooks:
                 agent_wanted=agent,
             )
         except Exception as error:
+            if self._is_lost_by(error):
+                raise  # unanswered, the hook takes its turn itself, where the project is now
             if rang:
                 bells_of(self._place).ring([bell])
             complain(self._place, error, event=event.name, session=event.client_session)

@@ -52,13 +52,16 @@ class Doors:
         pipe: Callable[[Hello, Connection], Coroutine[Any, Any, None]],
         allow: Callable[[Entrant, Op], None],
         make_way: Callable[[str], bool] = lambda version: False,
+        is_lost_by: Callable[[BaseException], bool] = lambda error: False,
     ) -> None:
-        """`make_way` ends the daemon for a caller of a newer Roost, or says that it stays."""
+        """`make_way` ends the daemon for a caller of a newer Roost, or says that it stays; `is_lost_by` ends it where
+        a call failed because the project is not where it was, and says so."""
         self.core = core
         self.hook = hook
         self.pipe = pipe
         self.allow = allow
         self.make_way = make_way
+        self.is_lost_by = is_lost_by
         self.connections: set[Connection] = set()
         self.strangers: set[Connection] = set()
         self.last_left = time.monotonic()
@@ -228,7 +231,15 @@ class Connection(asyncio.Protocol):
             else:
                 self._stream(request, found, kwargs)
         except Exception as error:
-            self.say(request.id, ERROR, _trouble(request.op, error))
+            self._refuse(request.id, request.op, error)
+
+    def _refuse(self, id: int, name: str, error: BaseException) -> None:
+        """Answer with an error. Without its project nothing is answered: the caller asks the next daemon,
+        which is where that is now."""
+        if self._doors.is_lost_by(error):
+            self.transport.abort()
+        else:
+            self.say(id, ERROR, _trouble(name, error))
 
     def _write(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
         core, number = self._doors.core, request.id
@@ -254,7 +265,7 @@ class Connection(asyncio.Protocol):
     def _written(self, job: Job, id: int, error: BaseException | None) -> None:
         self._in_flight -= 1
         if error is not None:
-            self.say(id, ERROR, body_of(error))
+            self._refuse(id, job.verb.name, error)
         else:
             assert job.packed is not None
             self.say(id, ANSWER, job.packed)
@@ -269,8 +280,10 @@ class Connection(asyncio.Protocol):
         def answered(result: Any, error: BaseException | None) -> None:
             if self._streams.pop(number, None) is None:
                 return
-            body = _trouble(found.name, error) if error is not None else frames.encode(result)
-            self.say(number, ERROR if error is not None else ANSWER, body)
+            if error is not None:
+                self._refuse(number, found.name, error)
+            else:
+                self.say(number, ANSWER, frames.encode(result))
 
         self._streams[number] = core.wait(self.entrant.session, found.verb, found.service, kwargs, answered)  # type: ignore[arg-type]
 
@@ -331,7 +344,7 @@ class Connection(asyncio.Protocol):
             self.entrant = await self._entered(hello)
             me = self._doors.core.me(self.entrant.session)
         except Exception as error:
-            self.say(id, ERROR, _trouble(HELLO, error))
+            self._refuse(id, HELLO, error)
             self.transport.close()
             return
         if self._timer:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from roost.errors import UnsafeFolder
+from roost.errors import StoreReplaced, UnsafeFolder
 from roost.reach import SOCKET, mark_of
 from roost.runtimes.host import LocalHost
 
@@ -45,6 +45,24 @@ class Lock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+class Ground:
+    """The `.roost` that a daemon began on: moved, removed or replaced, it is not there any more."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._mark = mark_of(place)
+
+    def is_lost_by(self, error: BaseException) -> bool:
+        """Say whether a call failed because the project is not where it was."""
+        return isinstance(error, StoreReplaced) or self._is_gone()
+
+    def _is_gone(self) -> bool:
+        try:
+            return mark_of(self._place) != self._mark
+        except OSError:
+            return True
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,6 +54,7 @@ class Daemon:
         """`starting` is the file whose lock keeps others from starting a daemon until this one serves."""
         self.place = place
         self._starting = starting
+        self._ground = places.Ground(place)
         self.lock = places.Lock(place)
         self._stop = asyncio.Event()
         self._servers: list[asyncio.Server] = []
@@ -71,7 +72,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         project, aside = connect(self.place), connect(self.place)
         self.core = Core(project, aside, loop)
-        self.hooks = Hooks(self.core, connect(self.place), self.place)
+        self.hooks = Hooks(self.core, connect(self.place), self.place, self._is_lost_by)
         self.door = DaemonDoor(self.core, self.facts, self.hooks.take_http)
         self._trace(project.store.config.daemon)
         self.doors = Doors(
@@ -80,6 +81,7 @@ class Daemon:
             pipe=self._pipe,
             allow=self.door.allow_by_wire,
             make_way=self._make_way,
+            is_lost_by=self._is_lost_by,
         )
         archives = project.store.config.retention.folder
         duties = (
@@ -202,6 +204,14 @@ class Daemon:
         log.info("leaving: a caller of Roost %r starts its own daemon", version[:20])
         self._stop.set()
         return True
+
+    def _is_lost_by(self, error: BaseException) -> bool:
+        """Say whether a call failed because the project was moved, removed or replaced, and leave then."""
+        is_lost = self._ground.is_lost_by(error)
+        if is_lost and not self._stop.is_set():
+            log.error("leaving: the project is not at %s any more", self.place)
+            self.core.loop.call_soon_threadsafe(self._stop.set)  # the turns of hooks have threads of their own
+        return is_lost
 
     # --- the doors ----------------------------------------------------------------------------------------------------
 

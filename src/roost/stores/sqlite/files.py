@@ -50,7 +50,8 @@ class Files:
         try:
             found = os.stat(path)
         except FileNotFoundError:
-            raise self._replaced(path, "is gone") from None
+            hint = "the project was moved or removed: open it where it is now, and look what is stored there"
+            raise StoreReplaced(f"the store's file {path} is gone", hint=hint) from None
         return found.st_dev, found.st_ino
 
     def _replaced(self, path: str, what: str) -> StoreReplaced:

@@ -1,0 +1,105 @@
+"""A project that is renamed while its daemon runs: who calls from where it is now is served, who cannot is told why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from roost import reach
+from roost.connect import connect
+from roost.errors import NoProject
+from roost.hub import Hub
+from roost.verbs import Sync
+from tests.interfaces.conftest import keyed
+from tests.interfaces.hooked import Hooked
+from tests.leftovers import stop_daemons
+
+from .served import GUARD_SECONDS, Served, eventually, is_alive
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A project in a folder of its own, served."""
+    for variable in ("ROOST_SESSION", "ROOST_DIR", "ROOST_AGENT"):
+        monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "before").mkdir()
+    made = Served(tmp_path / "before")
+    try:
+        yield made.start()
+    finally:
+        made.end()
+        stop_daemons(str(tmp_path / "after" / ".roost"))
+
+
+def moved(site: Served) -> Path:
+    """Rename the project's folder."""
+    return site.folder.rename(site.folder.with_name("after"))
+
+
+def test_the_first_call_after_a_move_is_answered(site: Served) -> None:
+    first, pid = site.hub("alice").messages.send(to="alice", text="before"), site.pid
+    place = str(moved(site) / ".roost")
+    with reach.remote(place, as_="bob") as hub:
+        assert hub.messages.send(to="alice", text="after").number == first.number + 1
+        assert hub.sessions.me().name == "bob"
+    eventually(lambda: not is_alive(pid), "the daemon of the old place left")
+
+
+def test_a_caller_that_reaches_the_daemon_where_the_project_is_now_goes_on_with_its_next_call(site: Served) -> None:
+    place = str(site.path)
+
+    def here(hub: Hub[Sync]) -> None:
+        hub.messages.send(to="bob", text="hello")
+
+    with reach.remote(place, as_="bob") as hub:
+        after = moved(site)
+        site.folder.symlink_to(after)  # whoever knew the old path finds the project by it
+        here(hub)
+        here(hub)
+        assert hub.messages.last_number() == 2
+    site.folder.unlink()
+
+
+def test_a_verb_is_answered_after_a_move(site: Served) -> None:
+    session = keyed(site.project(), "alice")
+    after = moved(site)
+    calling = site.child("-m", "roost", "-C", str(after), "who", ROOST_SESSION=session)
+    out, _ = calling.communicate(timeout=GUARD_SECONDS)
+    assert calling.returncode == 0 and "alice" in out
+
+
+def test_a_hook_takes_its_turn_after_a_move(site: Served) -> None:
+    auto = {"ROOST_DAEMON": "auto"}
+    after = moved(site)
+    client = Hooked(after)
+    try:
+        assert "You are builder" in client.hook("SessionStart", env=auto).context
+    finally:
+        client.crash()
+
+
+def test_whoever_knows_the_old_place_only_is_told_at_once(site: Served) -> None:
+    hub = site.hub("alice")
+    moved(site)
+    with pytest.raises(NoProject, match="is not there any more") as told:
+        hub.messages.send(to="alice", text="hello")
+    assert told.value.details["in_doubt"]
+    assert "open it where it is now" in told.value.hint
+
+    async def ask() -> None:
+        await reach.aremote(str(site.path), as_="bob")
+
+    with pytest.raises(NoProject):
+        asyncio.run(ask())
+
+
+def test_what_was_written_just_before_is_there(site: Served) -> None:
+    alice = site.hub("alice")
+    numbers = [alice.messages.send(to="alice", text=f"line {n}").number for n in range(5)]
+    after = moved(site)
+    project = connect(after)
+    assert project.system().messages.last_number() == numbers[-1]
+    project.close()
