@@ -31,7 +31,7 @@ def test_the_following_call_proves_what_it_names(hub: HubOf) -> None:
     bob.turns.inbox()
     assert bob.turns.inbox(confirmed=["m1"]).text == ""
     assert state(ada, 1) == "delivered"
-    assert "confirmed by the session itself" in [one.proof for one in ada.deliveries.receipts("m1")]
+    assert "its client read the answer, and called again" in [one.proof for one in ada.deliveries.receipts("m1")]
 
 
 def test_an_answer_that_may_be_lost_is_given_again_and_says_so(hub: HubOf) -> None:
@@ -42,6 +42,18 @@ def test_an_answer_that_may_be_lost_is_given_again_and_says_so(hub: HubOf) -> No
     assert again.shown == (1,)
     assert "Offered again" in again.text
     assert state(ada, 1) == "offered"
+
+
+def test_an_answer_that_did_not_arrive_is_given_again_and_the_others_are_not(hub: HubOf) -> None:
+    ada, bob = hub("ada"), hub("bob")
+    for text in ("one", "two", "three"):
+        ada.messages.send(to="bob", text=text)
+        bob.turns.inbox()
+    letter = bob.turns.inbox(handed=["m1", "m9"], lost=["m2", "x"])
+    assert letter.shown == (2,)
+    assert [state(ada, n) for n in (1, 2, 3)] == ["delivered", "offered", "offered"]
+    last = ada.deliveries.receipts("m1")[-1]
+    assert last.proof == "its client's transport took the answer, and it called again"
 
 
 def test_a_call_that_proves_nothing_leaves_the_offer_open(hub: HubOf) -> None:

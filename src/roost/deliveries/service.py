@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 from roost.agents.service import Agents
 from roost.deliveries import rules
@@ -13,13 +14,19 @@ from roost.deliveries.marks import shown_to
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.deliveries.pausing import Pausing
 from roost.deliveries.pickup import NAMED, TAKEN, Pickup
-from roost.errors import Forbidden, TimedOut, UnknownMessage, WrongState
+from roost.errors import Forbidden, InvalidInput, TimedOut, UnknownMessage, WrongState
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
 from roost.sessions.service import Sessions
 from roost.verbs import Call, M, Sync, query, verb, waiting
 
+ConfirmedBy = Literal["itself", "read", "handed"]
+CONFIRMED: dict[ConfirmedBy, str] = {
+    "itself": "confirmed by the session itself",
+    "read": "its client read the answer, and called again",
+    "handed": "its client's transport took the answer, and it called again",
+}
 LIST_MAX = 500
 WAIT_POLL_SECONDS = 1.0
 UNNAMED = "its program did not name the answer that brought it"
@@ -46,16 +53,18 @@ class Deliveries(Pausing[M]):
         return Pickup(self._here()).each(Pickup.acknowledge, calls)
 
     @verb
-    def confirm(self, messages: Sequence[str]) -> tuple[Delivery, ...]:
-        """Confirm that mail offered to the caller's session arrived: what a program says after it has read a batch."""
-        ledger = Ledger(self.tx)
-        confirmed = []
-        for message in messages:
-            delivery = self.mine(message)
-            if delivery.state == "offered" and delivery.session == self.tx.me.session:
-                ledger.deliver(delivery, "confirmed by the session itself")
-            confirmed.append(self._again(delivery))
-        return tuple(confirmed)
+    def confirm(self, messages: Sequence[str], *, by: ConfirmedBy = "itself") -> tuple[Delivery, ...]:
+        """Confirm that mail offered to the caller's session arrived: what a program says after it has read a batch.
+
+        `by` says how it is known where the session did not say so itself: its client read the answer that showed the
+        mail, or no more is known than that the client's transport took it.
+        """
+        if by not in tuple(CONFIRMED):
+            raise InvalidInput(f"by = {repr(by)[:40]} is no proof", hint=f"choose among {', '.join(CONFIRMED)}")
+        found = [self.mine(message) for message in messages]
+        mine = {one.message: one for one in found if one.session == self.tx.me.session}
+        self.prove(tuple(mine.values()), CONFIRMED[by])
+        return tuple(self._again(delivery) for delivery in found)
 
     @verb
     def arrived(self, batches: Sequence[str], *, afresh: bool = False) -> tuple[Delivery, ...]:
@@ -227,6 +236,12 @@ class Deliveries(Pausing[M]):
                 ledger.requeue(delivery, "its transcript does not show it")
         self._settle_late(session, ledger, found)
         return all(delivery.nonce in found for delivery in offered)
+
+    def prove(self, offers: Sequence[Delivery], proof: str) -> None:
+        """Deliver those of these that are offered."""
+        for delivery in offers:
+            if delivery.state == "offered":
+                Ledger(self.tx).deliver(delivery, proof)
 
     def settle_inbox(self, session: Session, proof: str) -> None:
         """Deliver what the session asked for before: it is calling again."""

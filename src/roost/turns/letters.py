@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from roost.deliveries.envelope import WHOLE_MAX, Shown, render
+from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import is_visible, seen_message
 from roost.deliveries.model import Delivery
-from roost.deliveries.service import Deliveries
+from roost.deliveries.service import CONFIRMED, ConfirmedBy, Deliveries
 from roost.errors import InvalidInput
 from roost.messages.model import Message
 from roost.sessions.model import Session
@@ -43,21 +44,27 @@ class Letters(Service[M]):
     """Part of `Turns`."""
 
     @verb
-    def inbox(self, *, confirmed: Sequence[str] = (), afresh: bool = False, whole_max: int = WHOLE_MAX) -> Letter:
+    def inbox(
+        self,
+        *,
+        confirmed: Sequence[str] = (),
+        handed: Sequence[str] = (),
+        lost: Sequence[str] = (),
+        afresh: bool = False,
+        whole_max: int = WHOLE_MAX,
+    ) -> Letter:
         """Offer the caller's session what waits for it, as text; only what the text shows whole or in part is offered.
 
-        `confirmed` names what an earlier answer showed: it arrived, because its reader calls again. `afresh` says that
-        answers before this one may have been lost: what they offered is offered again. For a session with a transcript
-        both mean nothing, its hooks know more.
+        `confirmed` names what earlier answers showed that its client read, `handed` that of answers of which no more is
+        known than that the client's transport took them, `lost` that of answers which did not arrive: it is offered
+        again. `afresh` says that any answer before this one may have been lost. For a session with a transcript all of
+        this means nothing, its hooks know more.
         """
         if not _is_in(whole_max, 1, WHOLE_MAX):
             raise InvalidInput(f"limit = {whole_max!r} is not in 1-{WHOLE_MAX}", hint="ask again for the rest")
         session = Sessions[Sync](self._caller).known(self.tx.me.session)
-        deliveries = Deliveries[Sync](self._caller)
         if not session.transcript:
-            deliveries.confirm(confirmed)
-            if afresh:
-                self._take_back(session)
+            self._settle(session, {"read": confirmed, "handed": handed}, lost=lost, afresh=afresh)
         rendered = offer(_inner(self), session, "mcp", whole_max=whole_max)
         waiting = int(self.tx.value("deliveries.waiting_for", recipient=session.agent))
         return Letter(text=rendered.text, shown=rendered.shown, more=waiting, confirm=not session.transcript)
@@ -94,11 +101,17 @@ class Letters(Service[M]):
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
-    def _take_back(self, session: Session) -> None:
-        """Let what was offered through this rung without proof be offered again."""
+    def _settle(
+        self, session: Session, arrived: dict[ConfirmedBy, Sequence[str]], *, lost: Sequence[str], afresh: bool
+    ) -> None:
+        """Decide what was offered through this rung and nothing has proved, as far as its answers are known."""
         offered = self.tx.all(Delivery, "deliveries.offered_to", session=session.id)
-        others = {one.nonce for one in offered if one.rung != "mcp"}
-        Deliveries[Sync](self._caller).requeue_offers(session, "the answer that showed it may be lost", keeping=others)
+        offers = {f"m{one.number}": one for one in offered if one.rung == "mcp"}
+        for by, refs in arrived.items():
+            Deliveries[Sync](self._caller).prove([offers.pop(ref) for ref in refs if ref in offers], CONFIRMED[by])
+        for ref, delivery in offers.items():
+            if afresh or ref in lost:
+                Ledger(self.tx).requeue(delivery, "the answer that showed it may be lost")
 
 
 def _piece(one: Shown, start: int, *, to: str, now: int) -> tuple[str, int]:

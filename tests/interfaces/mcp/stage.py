@@ -27,6 +27,7 @@ from roost.connect import Project, connect
 from roost.errors import Forbidden, RateLimited, WhoAreYou
 from roost.hub import Hub
 from roost.interfaces.door import Entrant, Filter, Scope, Subscription
+from roost.interfaces.http.protocol import protocol
 from roost.interfaces.mcp.app import McpApp, create_mcp_app
 from roost.interfaces.mcp.server import REFUSED
 from roost.launches.model import Launch
@@ -94,7 +95,7 @@ async def served(app: McpApp) -> AsyncIterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         free.listen()  # who connects before the server looks waits for it
-        config = uvicorn.Config(app, log_level="error", lifespan="on")
+        config = uvicorn.Config(app, http=protocol(100), log_level="error", lifespan="on")
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[free]))
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -58,6 +60,12 @@ class Raw:
     def hear(self) -> Any:
         assert self.process.stdout is not None
         return json.loads(self.process.stdout.readline())
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes lie in the pipe that nobody has read."""
+        assert self.process.stdout is not None
+        return int.from_bytes(fcntl.ioctl(self.process.stdout.fileno(), termios.FIONREAD, bytes(4)), "little")
 
     def ask(self, line: bytes | dict[str, Any]) -> Any:
         self.say(line)

@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from roost.interfaces.fates import CARRIER, Carrier
 from roost.interfaces.http.answers import refused
 from roost.interfaces.http.security import HEADER_BYTES_MAX, HEADERS_MAX, URL_BYTES_MAX
 
@@ -61,11 +62,13 @@ class BoundedProtocol(Paced, HttpToolsProtocol):
         self._began_now = False
         self._is_reading = False
         self._reading: asyncio.TimerHandle | None = None
+        self._carrier = Carrier()
         self._expect(HEAD_SECONDS_MAX)
         if len(self.connections) > self.connections_max:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._carrier.ended(is_broken=exc is not None or self._writing is not None)
         self._expect(0)
         self.resume_writing()
         super().connection_lost(exc)
@@ -97,6 +100,8 @@ class BoundedProtocol(Paced, HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[CARRIER] = self._carrier  # type: ignore[literal-required]
+        self._carrier.asked()
         self._is_reading = self._began_now = True
         self._head_bytes = self._header_bytes = 0
         if self._reading is None:
@@ -123,6 +128,10 @@ class BoundedProtocol(Paced, HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._expect(0)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._carrier.answered()
+        super().on_response_complete()
 
     def handle_websocket_upgrade(self) -> None:
         self._expect(0)

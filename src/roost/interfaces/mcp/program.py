@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import _socket
+import fcntl
 import json
 import posix
 import select
@@ -31,6 +32,10 @@ ANSWER_SECONDS_MAX = 10.0
 LAST_ANSWERS_SECONDS_MAX = 10.0
 PENDING_MAX = 1024
 
+FIONREAD, TIOCOUTQ = 0x541B, 0x5411
+"""Requests of Linux: how much in a pipe nobody has read, and how much of what a socket sent (ioctl_list, unix(7))."""
+FILE_TYPE, FIFO, SOCKET = 0o170000, 0o010000, 0o140000
+ANSWERS = "notifications/roost/answers"
 GONE = -32000
 """The JSON-RPC error of a request that got no answer."""
 TOO_LONG = -32600
@@ -76,6 +81,7 @@ class Talk:
         self.handshake = b""
         self.initialized = b""
         self.pending: dict[str | int, bytes] = {}
+        self.shown: list[str | int] = []
 
     def from_client(self, line: bytes) -> None:
         """Note what a line from the client begins or gives up."""
@@ -87,7 +93,9 @@ class Talk:
             self.initialized = line
         elif method == "notifications/cancelled":
             params = said.get("params")
-            self.answered(params.get("requestId") if isinstance(params, dict) else None)
+            given_up = params.get("requestId") if isinstance(params, dict) else None
+            self.answered(given_up)
+            self.shown = [one for one in self.shown if one != given_up]  # an answer that comes all the same is dropped
         if isinstance(method, str) and isinstance(number, (str, int)):
             while len(self.pending) >= PENDING_MAX:
                 del self.pending[next(iter(self.pending))]
@@ -97,7 +105,10 @@ class Talk:
         """Note what a line from the daemon answers."""
         said = parsed(line)
         if "method" not in said:
-            self.answered(said.get("id"))
+            number = said.get("id")
+            if isinstance(number, (str, int)) and b'"inbox"' in self.pending.get(number, b""):
+                self.shown.append(number)
+            self.answered(number)
 
     def answered(self, id: object) -> None:
         """A request needs no answer any more."""
@@ -174,9 +185,20 @@ class Pipe:
                 self.to_client += error(None, TOO_LONG, "a message of more than 2 MiB is not read")
             elif line.strip():
                 self.talk.from_client(line)
+                self.tell_of_answers()
                 self.to_daemon += line
         if self.end is None and self.to_daemon:
             self.connect()
+
+    def tell_of_answers(self) -> None:
+        """Tell the daemon of answers with mail that the client, which speaks again, has read; or that it has from us,
+        where no more can be known."""
+        if not self.talk.shown or self.to_client:
+            return
+        unread = unread_of(1)
+        if not unread:
+            self.to_daemon += answered("handed" if unread is None else "read", self.talk.shown)
+            self.talk.shown = []
 
     def write_client(self) -> None:
         """Give the client what waits for it."""
@@ -214,6 +236,7 @@ class Pipe:
     def reconnect(self) -> None:
         """Find the next daemon; it gets what the last one did not answer, but for calls, which may have been done."""
         self.hang_up()
+        self.talk.shown = []  # the next daemon gave none of those answers
         self.to_client += self.talk.give_up_calls()
         self.to_daemon[:] = b"".join(self.talk.pending.values())
         if self.is_open:
@@ -351,6 +374,19 @@ def parsed(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def unread_of(file: int) -> int | None:
+    """Return how much of what was written to a pipe or socket is not read yet; None where nobody can tell."""
+    kind = posix.fstat(file).st_mode & FILE_TYPE
+    if sys.platform != "linux" or kind not in (FIFO, SOCKET):
+        return None
+    return int.from_bytes(fcntl.ioctl(file, FIONREAD if kind == FIFO else TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
+def answered(known: str, numbers: list[str | int]) -> bytes:
+    """Return the line that tells the daemon what is known of answers."""
+    return json.dumps({"jsonrpc": "2.0", "method": ANSWERS, "params": {known: numbers}}).encode() + b"\n"
 
 
 def error(number: str | int | None, code: int, message: str) -> bytes:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from roost.interfaces.mcp.pipe import READ_BYTES, Lines, told_of
 from roost.interfaces.mcp.server import create_server
-from roost.interfaces.mcp.visits import Guests
+from roost.interfaces.mcp.visits import Pipe
 
 WAITING_MAX = 64
 """Requests of one connection that wait to be taken; more are left in the socket."""
@@ -23,27 +23,30 @@ WAITING_MAX = 64
 Incoming = SessionMessage | Exception
 
 
-async def serve(guests: Guests, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve(pipe: Pipe, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Serve one connection until its other end closes it."""
-    server = create_server(guests)
+    server = create_server(pipe)
     to_server, from_client = anyio.create_memory_object_stream[Incoming](WAITING_MAX)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](WAITING_MAX)
     answers = to_client.clone()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, reader, to_server, answers)
+        tasks.start_soon(_read, reader, pipe, to_server, answers)
         tasks.start_soon(_write, from_server, writer)
         await serve_dual_era_loop(
             server,
             from_client,
             to_client,
-            lifespan_state=guests,
+            lifespan_state=pipe,
             init_options=server.create_initialization_options(),
         )
         tasks.cancel_scope.cancel()
 
 
 async def _read(
-    reader: asyncio.StreamReader, to: MemoryObjectSendStream[Incoming], answers: MemoryObjectSendStream[SessionMessage]
+    reader: asyncio.StreamReader,
+    pipe: Pipe,
+    to: MemoryObjectSendStream[Incoming],
+    answers: MemoryObjectSendStream[SessionMessage],
 ) -> None:
     """Pass on what the client says; what is no message is answered at once, as JSON-RPC asks."""
     lines = Lines()
@@ -52,6 +55,8 @@ async def _read(
             while data := await reader.read(READ_BYTES):
                 for line in lines.feed(data):
                     read = _message(line)
+                    if isinstance(read, types.JSONRPCNotification):
+                        pipe.heard(read.method, read.params)
                     if isinstance(read, types.JSONRPCError):
                         await answers.send(SessionMessage(read))
                     else:
