@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from roost import config as configuration
-from roost import reach, workdir
+from roost import homes, keyfiles, reach, workdir
 from roost.hub import Hub
 from roost.runtimes.host import LocalHost
-from roost.sessions.model import SYSTEM, Me
+from roost.sessions.model import SYSTEM, Me, Session
 from roost.sessions.service import identify
 from roost.stores.base import Tx
 from roost.stores.sqlite.store import SqliteStore
-from roost.verbs import Async, InThread, InTx, Local, Sync
+from roost.verbs import Async, InThread, InTx, Local, Service, Sync
 from roost.wakeups.base import Silent, Wakeups
 from roost.wakeups.local import Bells
 from roost.whoami import SHELLS
@@ -55,7 +55,14 @@ def connect(
         gate=place.at(workdir.GATE),
         secret=workdir.secret(place),
     )
-    return Project(place, store, Bells(place.at("bells")))
+    project = Project(place, store, Bells(place.at("bells")))
+    if not homes.is_noted(found):
+        try:
+            project.settle()
+        except BaseException:
+            project.close()
+            raise
+    return project
 
 
 class Project:
@@ -65,6 +72,26 @@ class Project:
         self.place = place
         self.store = store
         self.wakeups = wakeups
+
+    def settle(self) -> None:
+        """Note where the project is at home. In a copy, where the processes of its sessions do not work, end those."""
+        assert self.place is not None
+        place = self.place.folder
+        with homes.noting(place) as origin:
+            if origin:
+                homes.forget_daemon(place)
+                for session in self._end_sessions(f"the project was copied from {origin}"):
+                    keyfiles.drop(self.place.at("sessions"), session)
+
+    def _end_sessions(self, reason: str) -> list[str]:
+        from roost.turns.ending import end_session  # nobody else pays for its imports
+
+        with self.store.write() as tx:
+            tx.me = SYSTEM
+            live = tx.all(Session, "sessions.live")
+            for session in live:
+                end_session(Service[Sync](InTx(tx)), session, reason)
+        return [session.id for session in live]
 
     def system(self) -> Hub[Sync]:
         """Return a hub as Roost itself: for duties, hooks and joining."""

@@ -27,6 +27,7 @@ from roost.daemon.writer import Batch, Outcome, Writer
 from roost.deliveries.pickup import Pickup
 from roost.deliveries.rows import Rows
 from roost.errors import RoostError
+from roost.homes import HOME
 from roost.interfaces.wire.table import op
 from roost.messages.model import Sent
 from roost.messages.sending import Sender
@@ -141,7 +142,7 @@ class Side:
     """A copy of the project that a batch, or the same calls one by one, are made on."""
 
     def __init__(self, template: Path, folder: Path, sessions: dict[str, str]) -> None:
-        shutil.copytree(template, folder)
+        shutil.copytree(template, folder, ignore=shutil.ignore_patterns(HOME))  # its sessions go on here
         self.clock = ManualClock()
         self.project = connect(folder, clock=self.clock)
         self.sessions = sessions

@@ -26,6 +26,7 @@ from roost.errors import Archived, Forbidden, InvalidInput, UnknownMessage, Wron
 from roost.history import archive, retaining
 from roost.history.keeping import DAY_MS, Facts, in_ms, reason_to_stay
 from roost.history.model import Left, Retained
+from roost.homes import HOME
 from roost.hub import Hub
 from roost.sessions.model import Session
 from roost.verbs import Sync, Verb
@@ -412,7 +413,7 @@ def test_kill_9_between_any_two_steps_loses_and_doubles_nothing(prepared: Path, 
     while killed:
         step += 1
         folder = tmp_path / f"killed-{step}" / ".roost"
-        shutil.copytree(prepared, folder)
+        shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns(HOME))  # its sessions go on here
         ended = subprocess.run([sys.executable, str(KILLER), str(folder), str(step)], check=False, timeout=60)
         killed = ended.returncode == -9
         assert killed or ended.returncode == 0

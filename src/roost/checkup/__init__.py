@@ -30,6 +30,7 @@ OF_PROJECT: tuple[Callable[[Project], Iterable[Check]], ...] = (
 
 OF_PLACE: tuple[Callable[[workdir.Workdir], Iterable[Check]], ...] = (
     store.identity,
+    store.copy,
     store.backups,
     machine.file_system,
     machine.disk,

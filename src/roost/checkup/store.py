@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from roost import workdir
+from roost import homes, workdir
 from roost.checkup.model import Check, judged
 from roost.connect import Project
 from roost.runtimes.host import LocalHost
@@ -93,6 +93,13 @@ def identity(place: workdir.Workdir) -> Iterator[Check]:
         otherwise="fail",
         to_do="end everything that uses it, and put one plain file in its place",
     )
+
+
+def copy(place: workdir.Workdir) -> Iterator[Check]:
+    """Is the project a copy of another one?"""
+    if origin := homes.copied_from(place.folder):
+        said = f"this project is a copy of {origin}, whose sessions ended here; mail and tokens are in both"
+        yield Check(name="copy", grade="note", said=said, to_do="roost token list, and revoke what is not for this one")
 
 
 def backups(place: workdir.Workdir) -> Iterator[Check]:
