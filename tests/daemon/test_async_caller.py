@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from roost import reach
@@ -12,7 +13,8 @@ from roost.errors import NotAllowed, RoostError
 from roost.hub import Hub
 from roost.interfaces.wire import aclient
 from roost.interfaces.wire.aclient import AsyncRemote, Wire
-from roost.interfaces.wire.frames import Answer, Request
+from roost.interfaces.wire.arrivals import Arrivals
+from roost.interfaces.wire.frames import ITEM, Answer, Request
 from roost.messages.model import Draft
 from roost.verbs import Async
 
@@ -92,7 +94,7 @@ def test_a_slow_reader_misses_nothing_and_lets_nothing_pile_up(served: Served, m
 
     def watched(self: AsyncRemote, answer: Answer) -> None:
         arrived(self, answer)
-        sizes.extend(stream.qsize() for stream in self._streams.values())
+        sizes.extend(len(stream) for stream in self._streams.values())
 
     def noted(self: Wire, request: Request) -> None:
         begun.append(request.op)
@@ -116,3 +118,37 @@ def test_a_slow_reader_misses_nothing_and_lets_nothing_pile_up(served: Served, m
     assert asyncio.run(read()) == list(range(1, last + 1))
     assert begun.count("messages.follow") > 1
     assert max(sizes) <= ANSWERS_MAX
+
+
+def answer(number: int) -> Answer:
+    return Answer(number, ITEM, msgspec.Raw(b"\x90"))
+
+
+def test_answers_of_a_stream_come_in_their_order_whether_or_not_the_reader_waits() -> None:
+    async def play() -> list[int]:
+        arrivals, found = Arrivals(), list[int]()
+        for number in range(3):
+            arrivals.put(answer(number))
+        for number in range(3, 6):
+            asyncio.get_running_loop().call_soon(arrivals.put, answer(number))
+        while len(found) < 6:
+            got = await arrivals.next()
+            assert got is not None
+            found.append(got.id)
+        assert len(arrivals) == 0
+        return found
+
+    assert asyncio.run(play()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_answer_for_a_reader_that_gave_up_waits_for_the_next_one() -> None:
+    async def play() -> int:
+        arrivals = Arrivals()
+        arrivals.next().cancel()
+        arrivals.put(answer(1))
+        arrivals.put(None)
+        got = await arrivals.next()
+        assert got is not None and await arrivals.next() is None
+        return got.id
+
+    assert asyncio.run(play()) == 1

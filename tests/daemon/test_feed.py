@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from roost.connect import Project, connect
 from roost.daemon import news
-from roost.daemon.feed import PAGE, Conversation, Events, Feed, Place
+from roost.daemon.feed import PAGE, SPOON_BYTES, Conversation, Events, Feed, Place
 from roost.errors import Conflict
 from roost.hub import Hub
 from roost.messages.model import Draft
+from roost.messages.service import Messages
 from roost.sessions.model import Me
 from roost.stores.sqlite.tx import SqliteTx
-from roost.verbs import Sync
+from roost.verbs import InTx, Sync
 
 NAMES = ("ann", "bob", "cyn")
 KINDS = ((), ("message",), ("message.sent",), ("delivery", "lease.acquired"), ("nothing",))
@@ -181,4 +182,63 @@ def test_a_reader_that_took_a_page_is_woken_for_the_next_unless_it_left() -> Non
         assert len(yard.feed) == 0
 
     asyncio.run(read())
+    yard.project.close()
+
+
+def test_what_was_committed_together_wakes_a_reader_once() -> None:
+    yard, woken = Yard(), list[int]()
+    place = yard.feed.open(yard.sources()[1](), lambda: woken.append(1))
+    assert place.take() == []
+    yard.hubs["ann"].messages.send_batch([Draft(to=("bob",), text=str(n)) for n in range(20)])
+    yard.feed.advance()
+    assert len(woken) == 1
+    assert [one.message.body for one in place.take()] == [str(n) for n in range(20)]
+    yard.project.close()
+
+
+def test_a_reader_gets_little_more_than_a_spoonful_at_once() -> None:
+    yard, taken, long = Yard(), list[list[Any]](), "x" * 10_000
+    place = yard.feed.open(yard.sources()[1](), lambda: taken.append(place.take()))
+    assert place.take() == []
+    yard.hubs["ann"].messages.send_batch([Draft(to=("bob",), text=f"{n} {long}") for n in range(20)])
+    yard.feed.advance()
+    assert [one.message.body.split()[0] for items in taken for one in items] == [str(n) for n in range(20)]
+    assert max(len(items) for items in taken) * len(long) <= SPOON_BYTES + len(long)
+    yard.project.close()
+
+
+def test_who_catches_up_while_others_are_told_lets_nobody_miss_what_they_are_told() -> None:
+    yard, places = Yard(), list[Place]()
+    source = yard.sources()[1]
+
+    def disturbed() -> None:
+        """Let another one send, and a third one come, before the next reader is told."""
+        if len(places) == 2:
+            yard.act("send", "bob", "cyn")
+            places.append(yard.feed.open(source(), lambda: None))
+            places[2].take()
+
+    places += [yard.feed.open(source(), disturbed) for _ in range(2)]
+    assert [place.take() for place in places] == [[], []]
+    yard.act("send", "ann", "bob")
+    yard.feed.advance()
+    yard.feed.advance()
+    assert [[one.message.number for one in place.take()] for place in places[:2]] == [[1, 2], [1, 2]]
+    yard.act("send", "ann", "bob")
+    yard.feed.advance()
+    assert [[one.message.number for one in place.take()] for place in places] == [[3], [3], [3]]
+    yard.project.close()
+
+
+def test_a_transaction_that_committed_reads_its_own_events_and_no_other_is_opened() -> None:
+    yard = Yard()
+    place = yard.opened(yard.sources()[1]())
+    bodies = partial(Messages.send.body, to="bob")
+    me = yard.project.system().agents.get("ann").id
+    with yard.project.store.write() as tx:
+        tx.me = Me(session="", agent=me, name="ann", kind="agent", epoch=1)
+        bodies(Messages[Sync](InTx(tx)), text="x")
+    yard.feed._reads = lambda: pytest.fail("the log is read anew")
+    yard.feed.advance(tx)
+    assert [one.message.body for one in place.take()] == ["x"]
     yard.project.close()

@@ -251,7 +251,7 @@ class Core:
     def _committed(self, tx: SqliteTx) -> None:
         if tx.messages_before <= self._newest:  # else others sent too since the last look, which is due for them
             self._newest = tx.messages
-        self.feed.advance()
+        self.feed.advance(tx)
         if len(self.waits):
             self.waits.bulletin.post()
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from roost.daemon.news import News, channel_key, news_of
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 QUEUE_MAX = 1_000
 QUEUE_BYTES_MAX = 4 * 1024 * 1024
 """What waits for one reader, by its texts; beyond either the reader goes back to reading the store."""
+SPOON_BYTES = 64 * 1024
+"""With so much in its queue a reader is woken, whatever more there is for it: it gets no more than that at once."""
 EVERYTHING = ("",)
 NOBODY: frozenset[Any] = frozenset()
 PAGE = 200
@@ -53,7 +54,7 @@ class Source(Protocol):
 
 
 class Place:
-    """One reader's place in the log. `wake` is called when there is something to take after there was nothing."""
+    """One reader's place in the log. `wake` is called when there is something to take."""
 
     __slots__ = ("_bytes", "_feed", "_is_closed", "_is_told", "_queue", "behind_since", "source", "wake")
 
@@ -61,7 +62,7 @@ class Place:
         self._feed = feed
         self.source = source
         self.wake = wake
-        self._queue: deque[Any] = deque()
+        self._queue: list[Any] = []
         self._bytes = 0
         self._is_told = False
         self._is_closed = False
@@ -80,9 +81,7 @@ class Place:
         what reading the log raises.
         """
         if self._queue:
-            items = list(self._queue)
-            self._queue.clear()
-            self._bytes = 0
+            items, self._queue, self._bytes = self._queue, [], 0
             return items
         if self._is_told or self._is_closed:
             return []
@@ -93,26 +92,34 @@ class Place:
             asyncio.get_running_loop().call_soon(self._go_on)
         return items
 
-    def tell(self, news: News) -> None:
-        """Queue what this reader gets of an event; with a full queue it is told nothing more, and has not passed it."""
-        if not self._is_told:
-            return
-        if len(self._queue) >= QUEUE_MAX or self._bytes >= QUEUE_BYTES_MAX:
-            self._is_told = False
-            self.behind_since = self.behind_since or time.monotonic()
-            self._feed.leave(self)
-            return
-        item = self.source.take(news)
-        if item is None:
-            return
-        self._queue.append(item)
-        self._bytes += len(news.message.body) if news.message is not None else 0
-        if len(self._queue) == 1:
+    def tell(self, told: Sequence[News]) -> None:
+        """Queue what this reader gets of some events, and wake it for as long as there is something.
+
+        With a full queue it is told nothing more, and has not passed what follows.
+        """
+        for news in told:
+            if not self._is_told:
+                break
+            if len(self._queue) >= QUEUE_MAX or self._bytes >= QUEUE_BYTES_MAX:
+                self._is_told = False
+                self.behind_since = self.behind_since or time.monotonic()
+                self._feed.leave(self)
+                break
+            item = self.source.take(news)
+            if item is None:
+                continue
+            self._queue.append(item)
+            if news.message is not None:
+                self._bytes += len(news.message.body)
+                if self._bytes >= SPOON_BYTES:
+                    self.wake()
+        if self._queue:
             self.wake()
 
     def close(self) -> None:
         """Give the place up."""
-        self._is_closed = True
+        self._is_closed, self._is_told = True, False
+        self._queue = []
         self._feed.leave(self)
 
     def _go_on(self) -> None:
@@ -128,6 +135,7 @@ class Feed:
         self._live: set[Place] = set()
         self._by_key: dict[str, set[Place]] = {}
         self._seq = 0
+        self._is_telling = False
         self.told = 0
 
     def __len__(self) -> int:
@@ -161,31 +169,38 @@ class Feed:
                     self._by_key.setdefault(key, set()).add(place)
         return items, at_end
 
-    def advance(self) -> None:
-        """Read what was committed since the last look, and tell it."""
-        more = True
+    def advance(self, committed: SqliteTx | None = None) -> None:
+        """Read what was committed since the last look, and tell it.
+
+        The transaction that just committed it, if given, reads it from its own cache; others read pages anew.
+        """
+        more = not self._is_telling
         while more and self._live:
-            with self._reads() as tx:
-                tx.me = SYSTEM
-                if tx.seq <= self._seq:
-                    return
-                found = tx.all(
-                    Event,
-                    "history.page",
-                    epoch=tx.store_epoch,
-                    after=self._seq,
-                    until=tx.seq,
-                    kinds=None,
-                    actor=None,
-                    limit=CHUNK,
-                )
-                told = [news_of(tx, event) for event in found]
-                more = len(found) == CHUNK
-                self._seq = found[-1].seq if more else tx.seq
+            with nullcontext(committed) if committed is not None else self._reads() as tx:
+                told, more = self._read_on(tx)
+            self.told += len(told)
+            wanted: dict[Place, list[News]] = {}
             for news in told:
-                self.told += 1
                 for place in self._interested(news):
-                    place.tell(news)
+                    wanted.setdefault(place, []).append(news)
+            self._is_telling = True  # who catches up meanwhile does not tell others what follows before this
+            try:
+                for place, its in wanted.items():
+                    place.tell(its)
+            finally:
+                self._is_telling = False
+
+    def _read_on(self, tx: SqliteTx) -> tuple[list[News], bool]:
+        """Return what came since the last look, and whether there is more."""
+        if tx.seq <= self._seq:
+            return [], False
+        epoch, after, until = tx.store_epoch, self._seq, tx.seq
+        found = tx.all(
+            Event, "history.page", epoch=epoch, after=after, until=until, kinds=None, actor=None, limit=CHUNK
+        )
+        told, more = [news_of(tx, event) for event in found], len(found) == CHUNK
+        self._seq = found[-1].seq if more else until
+        return told, more
 
     def _interested(self, news: News) -> set[Place]:
         """Return who wants to be told, each once: thousands of idle readers cost a busy one nothing."""

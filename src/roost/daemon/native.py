@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -15,14 +13,14 @@ from roost.daemon import pipes
 from roost.daemon.core import LOOK_SECONDS
 from roost.daemon.entering import enter, is_ours
 from roost.daemon.job import Job
-from roost.daemon.outflow import Following, Listening
+from roost.daemon.outflow import Following, Framing, Listening
+from roost.daemon.peers import file_of, parent_of, peer_of, write_now
 from roost.errors import BodyTooLarge, InvalidInput, LimitReached, NotAllowed, RoostError, Unavailable
 from roost.interfaces.wire import frames, versions
 from roost.interfaces.wire.address import keep_alive
-from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, MORE, STOP, Frames, Hello, Request
+from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, ITEM, MORE, STOP, Frames, Hello, Request
 from roost.interfaces.wire.table import Op, op
 from roost.interfaces.wire.trouble import body_of
-from roost.runtimes.host import LocalHost
 
 if TYPE_CHECKING:
     from roost.daemon.core import Core
@@ -64,6 +62,7 @@ class Doors:
         self.is_lost_by = is_lost_by
         self.connections: set[Connection] = set()
         self.strangers: set[Connection] = set()
+        self.framing = Framing()
         self.last_left = time.monotonic()
         self.is_closing = False  # nothing more is taken: whoever asks now asks the next daemon
 
@@ -88,12 +87,13 @@ class Connection(asyncio.Protocol):
     """One connection: a hello, then calls and streams; or the one event of a hook."""
 
     __slots__ = (
-        "_arrived", "_doors", "_frames", "_in_flight", "_is_greeting", "_is_reading", "_paused", "_streams", "_timer",
-        "caller", "entrant", "peer", "transport",
+        "_arrived", "_doors", "_file", "_frames", "_in_flight", "_is_greeting", "_is_reading", "_paused", "_streams",
+        "_timer", "caller", "entrant", "peer", "transport",
     )  # fmt: skip
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
+        self._file = -1
         self._frames = Frames()
         self._arrived: deque[bytes] = deque()
         self._is_greeting = False
@@ -117,7 +117,8 @@ class Connection(asyncio.Protocol):
             transport.abort()
             return
         doors.connections.add(self)
-        self.peer = _peer_of(transport)
+        self.peer = peer_of(transport)
+        self._file = file_of(transport)
         if self.peer[0] and not is_ours(self.peer[1]):
             transport.abort()
             return
@@ -195,6 +196,14 @@ class Connection(asyncio.Protocol):
             status, body = ERROR, body_of(trouble)
         if not self.transport.is_closing():
             self.transport.write(frames.answer(id, status, body))
+
+    def push(self, id: int, items: list[bytes]) -> None:
+        """Send a stream's next items, at once where nothing waits to be sent."""
+        frame = self._doors.framing.of(id, items)
+        if frame is None:
+            self.say(id, ITEM, frames.array(items))  # which says that it is too large
+        elif not self.transport.is_closing():
+            write_now(self.transport, self._file, frame)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -396,18 +405,3 @@ def _trouble(what: str, error: BaseException) -> bytes:
     if not isinstance(error, (RoostError, TypeError)):
         log.error("%s failed", what, exc_info=error)
     return body_of(error)
-
-
-def _peer_of(transport: asyncio.Transport) -> tuple[int, int]:
-    """Return (pid, uid) of the process at the other end of a Unix socket; pid 0 for any other socket."""
-    end = transport.get_extra_info("socket")
-    if end is None or end.family != socket.AF_UNIX:
-        return 0, -1
-    pid, uid, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return pid, uid
-
-
-def parent_of(pid: int) -> int:
-    """Return the process above another; itself where that cannot be seen."""
-    found = LocalHost().parents(pid)
-    return found[1].pid if len(found) > 1 else pid

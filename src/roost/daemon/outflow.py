@@ -16,6 +16,31 @@ if TYPE_CHECKING:
     from roost.messages.model import Page
 
 
+KEPT_BYTES_MAX = 256 * 1024
+"""Of a frame that is kept until another one is made."""
+
+
+class Framing:
+    """Makes frames of items; those that many streams get, one after the other, are one frame."""
+
+    def __init__(self) -> None:
+        self._id = -1
+        self._items: list[bytes] = []
+        self._frame = b""
+
+    def of(self, id: int, items: list[bytes]) -> bytes | None:
+        """Return the frame of a stream's items; None for more than a frame holds."""
+        if id == self._id and items == self._items:
+            return self._frame
+        body = frames.array(items)
+        if len(body) > frames.BODY_BYTES_MAX:
+            return None
+        frame = frames.answer(id, ITEM, body)
+        if len(frame) <= KEPT_BYTES_MAX:
+            self._id, self._items, self._frame = id, items, frame
+        return frame
+
+
 class Following:
     """A stream of events or messages: written as they come, as fast as the peer reads."""
 
@@ -35,7 +60,7 @@ class Following:
                 items = self._place.take()
                 if not items:
                     return
-                self._connection.say(self._id, ITEM, frames.array(items))
+                self._connection.push(self._id, items)
         except RoostError as error:
             self.stop()
             self._connection.ended(self._id, error)

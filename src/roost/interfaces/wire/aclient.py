@@ -12,6 +12,7 @@ import msgspec
 from roost.errors import Unavailable
 from roost.interfaces.wire import frames
 from roost.interfaces.wire.address import Address, keep_alive, refuse_untrusted, trust
+from roost.interfaces.wire.arrivals import Arrivals
 from roost.interfaces.wire.client import ANSWER_SECONDS_MAX, found_args, gone, moved_on, pauses
 from roost.interfaces.wire.frames import END, ERROR, HELLO, ITEM, MORE, STOP, Answer, Request, Welcome
 from roost.interfaces.wire.table import Op, name_of, op
@@ -41,7 +42,7 @@ class AsyncRemote:
         self._last = 0
         self._under_way: set[int] = set()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
-        self._streams: dict[int, asyncio.Queue[Answer | None]] = {}
+        self._streams: dict[int, Arrivals] = {}
         self._wire: Wire | None = None
         self._opening = asyncio.Lock()
         self._closes = 0
@@ -103,16 +104,26 @@ class AsyncRemote:
     ) -> AsyncIterator[Any]:
         """Yield what a stream brings, over lost connections too: it goes on behind what it brought last."""
         found, named = op(name_of(stream, service)), found_args(stream, args, kwargs)
-        closes = self._closes
+        closes, last = self._closes, None
         while closes == self._closes:
             await self.reopened()
+            if last is not None:
+                moved_on(found.name, named, last)
+            if (wire := self._wire) is None:
+                continue
+            number, arrivals = self._begin(wire, found, named)
             try:
-                async for item in self._brought(found, named):
-                    moved_on(found.name, named, item)
-                    yield item
+                while (items := _items_of(found, await arrivals.next())) is not None:
+                    for last in items:
+                        yield last
+                    if found.name == "messages.listen":
+                        wire.send(Request(number, MORE))
+                return
             except (OSError, EOFError):
                 continue
-            return
+            finally:
+                self._streams.pop(number, None)
+                wire.send(Request(number, STOP))
 
     async def reopened(self) -> None:
         """Connect, however long the daemon takes to come back. Raises Unavailable after 20 s."""
@@ -125,29 +136,13 @@ class AsyncRemote:
                     raise gone(error) from None
                 await asyncio.sleep(pause)
 
-    async def _brought(self, found: Op, named: dict[str, Any]) -> AsyncIterator[Any]:
+    def _begin(self, wire: Wire, found: Op, named: dict[str, Any]) -> tuple[int, Arrivals]:
+        """Ask for a stream; return its number, and what will arrive of it."""
         self._last += 1
-        number, wire = self._last, self._wire
-        if wire is None:
-            raise EOFError("the daemon hung up")
-        arrived = self._streams[number] = asyncio.Queue()
-        wire.send(Request(number, found.name, msgspec.Raw(found.write_arguments((), named))))
-        try:
-            while True:
-                answer = await arrived.get()
-                if answer is None:
-                    raise EOFError("the daemon hung up")
-                if answer.status == ERROR:
-                    raise error_of(answer.body)
-                if answer.status == END:
-                    return
-                for item in found.read_result(answer.body):
-                    yield item
-                if found.name == "messages.listen":
-                    wire.send(Request(number, MORE))
-        finally:
-            self._streams.pop(number, None)
-            wire.send(Request(number, STOP))
+        asked = Request(self._last, found.name, msgspec.Raw(found.write_arguments((), named)))
+        arrivals = self._streams[asked.id] = Arrivals()
+        wire.send(asked)
+        return asked.id, arrivals
 
     def close(self) -> None:
         """Hang up; streams end."""
@@ -176,8 +171,8 @@ class AsyncRemote:
     def _arrived(self, answer: Answer) -> None:
         stream = self._streams.get(answer.id)
         if stream is not None:
-            stream.put_nowait(answer)
-            if stream.qsize() >= STREAM_ANSWERS_MAX:
+            stream.put(answer)
+            if len(stream) >= STREAM_ANSWERS_MAX:
                 self._cut(answer.id)
             return
         waiting = self._waiting.get(answer.id)
@@ -191,7 +186,7 @@ class AsyncRemote:
 
     def _cut(self, number: int) -> None:
         """End a stream whose reader is slow; it begins anew once that has what came."""
-        self._streams.pop(number).put_nowait(None)
+        self._streams.pop(number).put(None)
         if self._wire is not None:
             self._wire.send(Request(number, STOP))
 
@@ -203,7 +198,7 @@ class AsyncRemote:
             if not waiting.done():
                 waiting.set_exception(EOFError("the daemon hung up"))
         for stream in self._streams.values():
-            stream.put_nowait(None)
+            stream.put(None)
 
 
 class Wire(asyncio.Protocol):
@@ -241,6 +236,15 @@ class Wire(asyncio.Protocol):
         """Hang up at once: nobody may be there to take what was sent."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _items_of(found: Op, answer: Answer | None) -> list[Any] | None:
+    """Return what an answer of a stream brings, None at its end. Raises EOFError, and the error that ends it."""
+    if answer is None:
+        raise EOFError("the daemon hung up")
+    if answer.status == ERROR:
+        raise error_of(answer.body)
+    return None if answer.status == END else found.read_result(answer.body)
 
 
 async def connect(address: Address, arrived: Any, lost: Any) -> Wire:

@@ -9,6 +9,7 @@ answer up to that id arrived. An answer is `[id, status, body]`.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import msgspec
@@ -88,6 +89,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
 _encoder = msgspec.msgpack.Encoder()
 _requests = msgspec.msgpack.Decoder(Request)
 _answers = msgspec.msgpack.Decoder(Answer)
+_size_at = struct.Struct(">I").unpack_from
 
 
 def frame(value: Any) -> bytes:
@@ -154,6 +156,8 @@ class Frames:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take more bytes; return the bodies of the frames that are whole now. Raises BodyTooLarge."""
+        if not self._kept and len(data) > 4 and _size_at(data)[0] == len(data) - 4 <= self.bytes_max:
+            return [data[4:]]  # one whole frame, as nearly all come
         if self._kept:
             self._kept += data
             if len(self._kept) < self._needed:  # a long frame is not copied anew for each part of it
@@ -161,7 +165,7 @@ class Frames:
             data = bytes(self._kept)
         found, at, end, self._needed = [], 0, len(data), 5
         while end - at >= 5:
-            size = int.from_bytes(data[at : at + 4], "big")
+            (size,) = _size_at(data, at)
             if size > (self.hook_bytes_max if data[at + 4] == HOOK and self.hook_bytes_max else self.bytes_max):
                 raise BodyTooLarge(f"a frame of {size:,} bytes is over {self.bytes_max:,}", hint="send less at a time")
             if end - at - 4 < size:
@@ -169,5 +173,6 @@ class Frames:
                 break
             found.append(data[at + 4 : at + 4 + size])
             at += 4 + size
-        self._kept = bytearray(data[at:])
+        if self._kept or at < end:
+            self._kept = bytearray(data[at:])
         return found
