@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from roost.briefings.model import GitFacts
     from roost.clock import Clock
+    from roost.duties.model import Failing
     from roost.runtimes.worktree import Worktree
     from roost.stores.sqlite.backup import Copy
     from roost.stores.sqlite.moving import Moved
@@ -147,14 +148,26 @@ class Project:
         return Local(self.store, self.wakeups, who, duties=do_what_is_due)
 
 
-def do_what_is_due(tx: Tx) -> None:
-    """Do the duties whose time has come, as part of a write transaction."""
-    from roost.duties.due import is_anything_due
+def do_what_is_due(tx: Tx, tell: Callable[[Failing, Exception], None] = lambda failing, error: None) -> None:
+    """Do the duties whose time has come, as part of a write transaction, and `tell` of one that failed.
 
-    if tx.config.features.in_transaction_duties and is_anything_due(tx):
+    None of them refuses the transaction, but for what leaves nothing of it, like a full disk.
+    """
+    if tx.config.features.in_transaction_duties and _is_anything_due(tx):
         from roost.duties.service import Duties  # a command with nothing to do does not pay for its imports
 
-        Duties[Sync](InTx(tx)).tick()
+        Duties[Sync](InTx(tx)).do(tell)
+
+
+def _is_anything_due(tx: Tx) -> bool:
+    from roost.duties.due import is_anything_due
+
+    try:
+        return is_anything_due(tx)
+    except Exception as error:
+        if tx.is_lost(error):
+            raise
+        return True  # then each duty looks for itself, and the one that cannot is noted
 
 
 def open(path: str | os.PathLike[str] | None = None, *, as_: str = "", takeover: bool = False) -> Hub[Sync]:

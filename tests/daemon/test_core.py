@@ -16,12 +16,16 @@ from roost.daemon import hooks as hooks_module
 from roost.daemon.core import Core, hub_of
 from roost.daemon.hooks import Hooks
 from roost.daemon.job import Job
+from roost.duties import due
+from roost.duties.model import Failing
+from roost.duties.service import Duties
 from roost.errors import StoreFull, StoreIO, Unavailable
 from roost.hub import Hub
 from roost.messages.model import Page
 from roost.sessions.service import Sessions
 from roost.stores.sqlite import checkpoints
 from roost.stores.sqlite.store import SqliteStore
+from roost.stores.sqlite.tx import SqliteTx
 from roost.turns.model import ClientEvent, Surroundings
 from roost.verbs import Async
 
@@ -81,6 +85,26 @@ def test_an_answer_that_cannot_be_told_keeps_nobody_else_from_theirs(tmp_path: P
             await alice.messages.send(to="alice", text="afterwards")
 
     asyncio.run(play())
+
+
+def test_a_duty_that_fails_is_logged_once_and_refuses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(duty: object) -> int:
+        raise ZeroDivisionError("planted")
+
+    async def play() -> tuple[Failing, ...]:
+        async with opened(tmp_path) as (_, alice, _):
+            monkeypatch.setattr(due, "is_anything_due", lambda tx: True)
+            monkeypatch.setattr(SqliteTx, "duties_due", True)
+            monkeypatch.setattr(Duties, "_expire", broken)
+            await asyncio.gather(*(alice.messages.send(to="alice", text=str(n)) for n in range(3)))
+            await alice.messages.send(to="alice", text="afterwards")
+            return await alice.duties.failing()
+
+    assert [one.duty for one in asyncio.run(play())] == ["end expired mail"]
+    (line,) = [record for record in caplog.records if "duty" in record.getMessage()]
+    assert line.exc_info is not None and line.exc_info[0] is ZeroDivisionError
 
 
 def test_who_listens_goes_on_after_a_commit_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

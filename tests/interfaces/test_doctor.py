@@ -17,6 +17,7 @@ from roost.checkup import checkup, machine, store
 from roost.checkup.model import Check
 from roost.connect import Project
 from roost.daemon import places
+from roost.duties.service import Duties
 from roost.restoring import rehearse
 from roost.stores.sqlite import backuplog, files, readers, schema
 from tests.interfaces.conftest import HubOf, RunAs
@@ -339,6 +340,22 @@ def test_what_is_overdue_is_noted(look: Look, hub: HubOf, project: Project) -> N
     with project.store.write() as tx:
         tx.raw("UPDATE lease SET expires_at = 1")
     assert (look("duties").grade, "end expired leases" in look("duties").said) == ("note", True)
+
+
+def test_a_duty_that_fails_is_told_here_and_in_the_status(
+    look: Look, hub: HubOf, project: Project, cli: RunAs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(duty: object) -> int:
+        raise ZeroDivisionError("planted")
+
+    hub("builder")
+    with monkeypatch.context() as planted:
+        planted.setattr(Duties, "_expire", broken)
+        project.system().duties.tick()
+    assert look("duty").grade == "fail"
+    said = "failed when last tried (1 in a row): end expired mail: ZeroDivisionError: planted (test_doctor.py:"
+    assert look("duty").said.startswith(said)
+    assert "a duty fails since" in cli("builder", "status").out
 
 
 # --- hooks, and the whole ---------------------------------------------------------------------------------------------

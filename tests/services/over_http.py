@@ -95,7 +95,7 @@ NOT_OFFERED = {
     "agents": "add add_alias aliases rename retire rotate_key",
     "briefings": "checkpoint last_checkpoint show",
     "deliveries": "confirm dead hand_over of outlook pause redeliver resume wait",
-    "duties": "oldest_overdue tick",
+    "duties": "failing oldest_overdue tick",
     "history": "archive_folder archives at cut follow head lines retain seal seal_problems sealable sealed_head"
     " sealed_state seals uncut vanished verify wrong_bodies",
     "leases": "acquire_all check claim edit in_worktree leave look queue release_edits revoke stand verify violated"

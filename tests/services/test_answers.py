@@ -31,6 +31,7 @@ LOOKING: Look = {
     "deliveries.of": {"message": "m1"},
     "deliveries.outlook": {"message": "m3"},
     "deliveries.receipts": {"message": "m1"},
+    "duties.failing": {},
     "duties.oldest_overdue": {},
     "history.archive_folder": {},
     "history.archives": {},
@@ -81,7 +82,7 @@ OF_ROOST_ITSELF: Look = {
     "tokens.valid": {"token": "0123456789abcdef"},
     "turns.watch": {"client": "claude", "client_session": "none"},
 }
-REFUSED = frozenset({"history.sealed_state", "launches.admit", "leases.look", "leases.verify"})
+REFUSED = frozenset({"history.sealed_state", "launches.admit", "leases.look", "leases.verify", "turns.watch"})
 """What has nothing to look at here, or nothing that is the person's."""
 
 

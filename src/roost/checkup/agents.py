@@ -41,11 +41,14 @@ def stuck(project: Project) -> Iterator[Check]:
 
 
 def duties(project: Project) -> Iterator[Check]:
-    """Is something overdue?"""
+    """Is something overdue, or does a duty fail?"""
     overdue = project.system().duties.oldest_overdue()
     said = f"{overdue.duty}, overdue for {overdue.seconds:.0f} s" if overdue else "nothing is overdue"
     to_do = "any verb that writes does what is due, and so does the daemon"
     yield judged("duties", said, well=overdue is None, otherwise="note", to_do=to_do)
+    for one in project.system().duties.failing():
+        said = f"failed when last tried ({one.count} in a row): {one.duty}: {one.error}"
+        yield Check(name="duty", grade="fail", said=said, to_do="report it; the rest goes on, and it is tried again")
 
 
 def _counted(found: list[Count]) -> str:

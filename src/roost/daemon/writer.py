@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import apsw
-
 from roost.daemon.answers import Answers
 from roost.daemon.job import Job
 from roost.errors import LimitReached, RoostError
@@ -30,6 +28,7 @@ from roost.wakeups.base import Wakeups
 
 if TYPE_CHECKING:
     from roost.daemon.tracing import Traces
+    from roost.duties.model import Failing
     from roost.verbs import Verb
 
 BATCH_MAX = 512
@@ -49,6 +48,8 @@ GATHER_CALLERS_MIN = 8
 
 log = logging.getLogger("roost.daemon")
 Outcome = tuple[Job, Any, BaseException | None]
+Duties = Callable[[SqliteTx, Callable[["Failing", Exception], None]], None]
+"""Does what is due, and tells of a duty that failed."""
 
 
 class Writer:
@@ -60,7 +61,7 @@ class Writer:
         wakeups: Wakeups,
         loop: asyncio.AbstractEventLoop,
         *,
-        duties: Callable[[SqliteTx], None],
+        duties: Duties,
         answers: Answers,
     ) -> None:
         self._store = store
@@ -201,11 +202,11 @@ class Writer:
 class Batch:
     """The calls of one transaction, in their order: runs of a hot verb by its bulk form, others a savepoint each."""
 
-    def __init__(self, tx: SqliteTx, duties: Callable[[SqliteTx], None]) -> None:
+    def __init__(self, tx: SqliteTx, duties: Duties) -> None:
         self.tx = tx
         self.taken = 0
         if tx.duties_due:
-            duties(tx)
+            duties(tx, _log_duty)
 
     def run(self, jobs: list[Job]) -> list[Outcome]:
         """Run as many as fit into the time of one transaction; `taken` says how many."""
@@ -231,8 +232,8 @@ class Batch:
         except RoostError as error:
             return job, None, error
         except Exception as error:
-            if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
-                raise  # the disk is full or broken: nothing of this transaction stands
+            if self.tx.is_lost(error):
+                raise
             log.exception("%s failed", job.verb.name)
             return job, None, error
         return job, result, None
@@ -251,7 +252,7 @@ class Batch:
                 self.tx.me = SYSTEM
                 answers = verb.many(jobs[0].service(InTx(self.tx)), calls)
         except Exception as error:
-            if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+            if self.tx.is_lost(error):
                 raise
             return refused + [self.alone(job) for job in known]
         return refused + [
@@ -261,6 +262,10 @@ class Batch:
 
     def _caller(self, session: str) -> Me:
         return identify(self.tx, session) if session else SYSTEM
+
+
+def _log_duty(failing: Failing, error: Exception) -> None:
+    log.error("a duty failed and waits to be tried again: %s", failing.duty, exc_info=error)
 
 
 def _bulk_of(job: Job) -> Verb[..., Any] | None:

@@ -15,9 +15,8 @@ from roost.agents.model import Agent
 from roost.deliveries.backoff import REMINDERS_MAX, next_step
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.model import Delivery
-from roost.duties import due, notices
-from roost.duties.model import Overdue
-from roost.errors import RoostError
+from roost.duties import due, notices, rules
+from roost.duties.model import Failing, Overdue
 from roost.leases.service import Leases
 from roost.messages.model import Message
 from roost.operations.service import Operations
@@ -25,6 +24,9 @@ from roost.sessions.model import SYSTEM, Session
 from roost.sessions.rules import GENERATED_RETIRES_AFTER_MS, GONE, SILENT
 from roost.turns.ending import end_session
 from roost.verbs import M, Service, Sync, query, verb
+
+Tell = Callable[[Failing, Exception], None]
+"""Hears of a duty that failed, and of its error."""
 
 ROWS_MAX = 50
 """Rows that one duty takes up at a time, so that the call it rides on does not wait for it; the rest follows."""
@@ -37,14 +39,10 @@ class Duties(Service[M]):
     def tick(self) -> None:
         """Do what is due now, as Roost itself; each duty at most ROWS_MAX rows.
 
-        A duty that is refused is undone and shows up as overdue; it must not refuse the call that it rides on.
+        A duty that fails is undone, noted and tried again later: it must refuse neither the others nor the call that
+        it rides on. Raises only what leaves nothing of the transaction, like a full disk.
         """
-        with self._as_roost():
-            self.tx.duties_due = False
-            for duty in self._duties():
-                with contextlib.suppress(RoostError), self.tx.savepoint():
-                    if duty() >= ROWS_MAX:
-                        self.tx.duties_due = True  # more is waiting: the next call goes on
+        self.do()
 
     @query
     def oldest_overdue(self) -> Overdue | None:
@@ -52,18 +50,52 @@ class Duties(Service[M]):
         found = [self._overdue(row) for row in self.tx.all(_Due, "duties.overdue", now=self.tx.now, wall=self.tx.wall)]
         return max((one for one in found if one), key=lambda one: one.seconds, default=None)
 
+    @query
+    def failing(self) -> tuple[Failing, ...]:
+        """Return the duties that failed when they were last tried, the one that fails longest first."""
+        return tuple(self.tx.all(Failing, "duties.failing"))
+
+    # --- inside a transaction only ------------------------------------------------------------------------------------
+
+    def do(self, tell: Tell = lambda failing, error: None) -> None:
+        """Do what `tick` does, and `tell` of a failure, now and then of one that stays."""
+        failing = {one.duty: one for one in self.tx.all(Failing, "duties.failing")}
+        with self._as_roost():
+            self.tx.duties_due = False
+            for name, duty in self._duties():
+                before = failing.get(name)
+                if before is None or before.again_at <= self.tx.now:
+                    self._try(name, duty, before, tell)
+
+    def _try(self, name: str, duty: Callable[[], int], before: Failing | None, tell: Tell) -> None:
+        try:
+            with self.tx.savepoint():
+                done = duty()
+        except Exception as error:
+            if self.tx.is_lost(error):
+                raise
+            noted = rules.failed(before, name, error, self.tx.now)
+            self.tx.run("duties.put_failure", noted)
+            if rules.is_told(noted):
+                tell(noted, error)
+            return
+        if before is not None:
+            self.tx.run("duties.forget_failure", duty=name)
+        if done >= ROWS_MAX:
+            self.tx.duties_due = True  # more is waiting: the next call goes on
+
     # --- the duties, each answering how many rows it took up ----------------------------------------------------------
 
-    def _duties(self) -> tuple[Callable[[], int], ...]:
+    def _duties(self) -> tuple[tuple[str, Callable[[], int]], ...]:
         return (
-            self._reap,
-            self._let_go,
-            self._expire,
-            self._remind,
-            Leases[Sync](self._caller).tidy,
-            Operations[Sync](self._caller).tidy,
-            self._retire,
-            self._tell,  # last, so that it tells what the others ended
+            ("end sessions that live no more", self._reap),
+            ("let go mail whose time has come", self._let_go),
+            ("end expired mail", self._expire),
+            ("remind of acknowledgements", self._remind),
+            ("end expired leases", lambda: Leases[Sync](self._caller).tidy()),
+            ("end operations whose time passed", lambda: Operations[Sync](self._caller).tidy()),
+            ("retire agents that are done", self._retire),
+            ("tell senders what did not arrive", self._tell),  # last, so that it tells what the others ended
         )
 
     def _reap(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.duties.model import Overdue
+from roost.duties.model import Failing, Overdue
 from roost.leases.model import Lease
 from roost.sessions.model import Activity, Moment
 
@@ -111,6 +111,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     stranded: tuple[Stranded, ...] = ()
     dead: int = 0
     overdue: Overdue | None = None
+    failing: tuple[Failing, ...] = ()
     agents: tuple[Line, ...] = ()
     leases: tuple[Lease, ...] = ()
     queue: tuple[Depth, ...] = ()

@@ -63,7 +63,7 @@ class Statuses(Service[M]):
             if after is None
             else check_number(after, what="after")
         )
-        leases = Leases[Sync](self._caller).list()
+        leases, duties = Leases[Sync](self._caller).list(), Duties[Sync](self._caller)
         waiting = self.tx.all(_Waiting, "status.waiting")
         lines = self._lines({one.id: one.count for one in waiting}, leases)
         offline = {line.activity.agent for line in lines if line.activity.state == "offline"}
@@ -78,7 +78,8 @@ class Statuses(Service[M]):
             pauses=tuple(self.tx.all(Pause, "status.pauses")),
             stranded=tuple(self._stranded(one) for one in waiting if one.retired or one.name in offline),
             dead=self.tx.value("status.count_dead"),
-            overdue=Duties[Sync](self._caller).oldest_overdue(),
+            overdue=duties.oldest_overdue(),
+            failing=duties.failing(),
             agents=lines,
             leases=leases,
             queue=self._queue(),

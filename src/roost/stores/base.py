@@ -85,6 +85,11 @@ class Tx(Protocol):
         """Undo everything inside, events and bells too, if it raises."""
         ...
 
+    def is_lost(self, error: Exception) -> bool:
+        """Say whether after this error nothing of the transaction can stand: the disk is full or broken, and it was
+        not a call or statement that failed by itself."""
+        ...
+
 
 class Store(Protocol):
     """A database of one project, opened by this process."""

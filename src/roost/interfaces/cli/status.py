@@ -93,6 +93,8 @@ def _waits(report: Status) -> list[list[Part]]:
         lines.append([(letters, "red"), "  (roost dead)"])
     if report.overdue is not None:
         lines.append([f"overdue for {length(report.overdue.seconds)}: {report.overdue.duty}"])
+    failing = [(one, clock(one.since, report.clock)) for one in report.failing]
+    lines += [[(f"a duty fails since {since}: {one.duty}", "red"), f"  ({one.error})"] for one, since in failing]
     return lines
 
 

@@ -30,6 +30,11 @@ READ_SECONDS_MAX = 30.0
 REMEMBERED = ("agent.", "session.", "channel.")
 """Every change of what `memo` may hold writes an event of one of these families, in its own transaction."""
 
+OF_A_STATEMENT = (
+    apsw.BindingsError, apsw.ConstraintError, apsw.MismatchError, apsw.RangeError, apsw.SQLError, apsw.TooBigError,
+)  # fmt: skip
+"""The driver's errors that say something about one statement, and nothing about the disk or the transaction."""
+
 _encode = msgspec.json.encode
 
 
@@ -154,12 +159,17 @@ class SqliteTx:
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK TO call; RELEASE call")
+            if self._connection.in_transaction:  # a full disk may have ended all of it
+                self._connection.execute("ROLLBACK TO call; RELEASE call")
             self.memo.clear()
             del self._events[before[0] :]
             _, self.seq, self.head, self.messages, self.rung = before
             raise
         self._connection.execute("RELEASE call")
+
+    def is_lost(self, error: Exception) -> bool:
+        own = isinstance(error, apsw.Error) and not isinstance(error, OF_A_STATEMENT)
+        return own or not self._connection.in_transaction
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

@@ -59,3 +59,13 @@ SELECT EXISTS (SELECT 1 FROM delivery WHERE project = :project AND state = 'held
     OR EXISTS (SELECT 1 FROM agent a WHERE project = :project AND generated = 1 AND retired_at IS NULL
         AND created_at <= :retire_before AND NOT EXISTS (SELECT 1 FROM session s
             WHERE s.project = a.project AND s.agent = a.id AND (s.ended_at IS NULL OR s.ended_at > :retire_before)));
+
+-- name: failing
+SELECT duty, error, since, count, again_at FROM failing_duty WHERE project = :project ORDER BY since, duty;
+
+-- name: put_failure
+INSERT INTO failing_duty (project, duty, error, since, count, again_at) VALUES (:project, :duty, :error, :since, :count, :again_at)
+ON CONFLICT (project, duty) DO UPDATE SET error = :error, count = :count, again_at = :again_at;
+
+-- name: forget_failure
+DELETE FROM failing_duty WHERE project = :project AND duty = :duty;
