@@ -16,8 +16,8 @@ from roost.verbs import Sync
 SOURCES = Path(roost.__file__).parent
 FEATURES = queries.features()
 QUERIES = {name: sql for feature in FEATURES for name, sql in queries.load(feature).items()}
-HOT = ("deliveries", "messages", "operations", "sessions", "channels")
-BIG = ("delivery", "message", "event", "receipt", "d", "m", "x")
+HOT = ("deliveries", "messages", "operations", "sessions", "channels", "duties", "turns")
+BIG = ("delivery", "message", "event", "receipt", "d", "e", "m", "x")
 """Tables that grow with what is said, and the names that queries give them."""
 USED = re.compile(rf'"((?:{"|".join(FEATURES)})\.[a-z_]+)"')
 

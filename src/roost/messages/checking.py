@@ -19,8 +19,8 @@ SUBJECT_CHARACTERS_MAX = 200
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message takes over from its draft. `size` is that of the body in bytes, `thread` '' for the first message of
-    its own, and `fingerprint` what the idempotency key stands for."""
+    """What a message takes over from its draft. `size` is that of the body in bytes, `thread` '' for the first message
+    of its own, and `fingerprint` what the idempotency key stands for."""
 
     body: str
     size: int

@@ -1,7 +1,7 @@
 """What one agent sent, newest first, by an index that is cheap to write.
 
 By (sender, number) each sender would have a place of its own in the index, and 32 senders in one transaction 32 pages
-to log and sync, a third of all that a send writes. By (number / 512, sender, number) a transaction's messages lie side
+to log and sync, a third of all that a send writes. By (number / 128, sender, number) a transaction's messages lie side
 by side; who looks for one sender goes from block to block.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from roost.messages.model import Message
 from roost.stores.base import Tx
 
-BLOCK = 512
+BLOCK = 128
 """Messages of one block, as in the index `message_sender`."""
 WIDER = 4
 """Each look takes so many times the blocks of the one before: few steps to somebody who wrote long ago."""

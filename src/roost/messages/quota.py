@@ -17,9 +17,11 @@ AGENT_LIMIT = 30
 HUMAN_LIMIT = 600
 """Also for services."""
 
-# Up to here every entry keeps its own time. Beyond, the costs of one second share an entry at the latest of their
-# times: a big sender's row stays under 100 entries, and its window is never too short, at most a second too long.
-_EXACT_ENTRIES_MAX = 30
+# Where the limit is an agent's, every entry keeps its own time. With a higher one, after the first few, the costs of a
+# second share an entry at the latest of their times: a big sender's row stays under 70 entries, and its window is never
+# too short, at most a second too long.
+_EXACT_LIMIT_MAX = 30
+_EXACT_ENTRIES_MAX = 4
 _GRAIN_MS = 1_000
 
 Spent = tuple[tuple[int, int], ...]
@@ -60,7 +62,7 @@ def charge(spent: Spent, *, cost: int, limit: int, now: int) -> Passed | Limited
     if cost <= 0:
         return Passed(spent=live, left=left)
     if used + cost <= limit:
-        return Passed(spent=_add(live, now, cost), left=left - cost)
+        return Passed(spent=_add(live, now, cost, limit), left=left - cost)
     if not live:
         return Passed(spent=_spread(cost, limit, now), left=0)
     return Limited(retry_at=_room_at(live, cost, limit), left=left)
@@ -78,12 +80,12 @@ def _live(spent: Spent, now: int) -> Spent:
     return tuple(entry for entry in spent if entry[0] > now - WINDOW_MS)
 
 
-def _add(live: Spent, now: int, cost: int) -> Spent:
-    if live and (
-        live[-1][0] == now or (len(live) >= _EXACT_ENTRIES_MAX and live[-1][0] // _GRAIN_MS == now // _GRAIN_MS)
-    ):
-        *before, (_, last) = live
-        return (*before, (now, last + cost))
+def _add(live: Spent, now: int, cost: int, limit: int) -> Spent:
+    if live:
+        at, last = live[-1]
+        exact = limit if limit <= _EXACT_LIMIT_MAX else _EXACT_ENTRIES_MAX
+        if at == now or (len(live) >= exact and at // _GRAIN_MS == now // _GRAIN_MS):
+            return (*live[:-1], (now, last + cost))
     return (*live, (now, cost))
 
 

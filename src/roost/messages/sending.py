@@ -270,8 +270,7 @@ class Sender:
                 tx.run("deliveries.mailbox_add", agent=desk.id, count=desk.added, bytes=desk.added_bytes)
                 desk.waiting, desk.bytes = desk.waiting + desk.added, desk.bytes + desk.added_bytes
                 desk.added = desk.added_bytes = 0
-        rows = [{"agent": agent, "spent": _json(spent).decode()} for agent, spent in self._spent.items()]
-        tx.run_many("messages.spend", rows)
+        tx.run_many("messages.spend", [Spending(agent, _json(spent).decode()) for agent, spent in self._spent.items()])
         for agent, spent in self._spent.items():
             tx.memo["spent", agent] = spent
         self._spent.clear()
@@ -318,6 +317,13 @@ def _composed(
         operation=checked.operation,
         metadata=checked.metadata,
     )
+
+
+class Spending(msgspec.Struct, frozen=True):
+    """The row of one sender; see messages.quota."""
+
+    agent: str
+    spent: str
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -37,7 +37,7 @@ CREATE TABLE message (
 CREATE UNIQUE INDEX message_number ON message (project, number);
 CREATE UNIQUE INDEX message_key ON message (project, sender, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX message_thread ON message (project, thread, number) WHERE parent <> '';
-CREATE INDEX message_sender ON message (project, number / 512, sender, number);
+CREATE INDEX message_sender ON message (project, number / 128, sender, number);
 CREATE INDEX message_channel ON message (project, channel, number) WHERE channel <> '';
 
 CREATE TABLE delivery (

@@ -23,7 +23,7 @@ FROM agent a
 WHERE project = :project AND generated = 1 AND retired_at IS NULL AND created_at <= :before
     AND NOT EXISTS (SELECT 1 FROM session s WHERE s.project = a.project AND s.agent = a.id
         AND (s.ended_at IS NULL OR s.ended_at > :before))
-    AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.project = a.project AND d.recipient = a.id
+    AND NOT EXISTS (SELECT 1 FROM delivery d INDEXED BY delivery_recipient WHERE d.project = a.project AND d.recipient = a.id
         AND (d.state = 'held' OR d.state = 'pending' OR d.state = 'offered'))
     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.project = a.project AND d.recipient = a.id
         AND d.requires_ack = 1 AND d.state = 'delivered')
@@ -39,8 +39,8 @@ FROM delivery WHERE project = :project AND expires_at <= :wall AND state IN ('he
 UNION ALL SELECT 'remind of acknowledgements', NULL, min(remind_at)
 FROM delivery WHERE project = :project AND remind_at <= :now
 UNION ALL SELECT 'tell senders what did not arrive', NULL, min(e.at)
-FROM delivery d JOIN event e ON e.project = d.project AND e.object = d.message
-    AND e.kind IN ('delivery.expired', 'delivery.cancelled', 'delivery.dead')
+FROM delivery d INDEXED BY delivery_untold CROSS JOIN event e INDEXED BY event_object
+    ON e.project = d.project AND e.object = d.message AND e.kind IN ('delivery.expired', 'delivery.cancelled', 'delivery.dead')
 WHERE d.project = :project AND d.told = 0
 UNION ALL SELECT 'end expired leases', NULL, min(expires_at)
 FROM lease WHERE project = :project AND ended_at IS NULL AND expires_at <= :now

@@ -60,7 +60,7 @@ SELECT e.seq, e.object AS id FROM event e
 WHERE e.project = :project AND e.seq > :after AND e.seq <= :until AND e.kind = 'message.sent'
     AND NOT EXISTS (SELECT 1 FROM message m WHERE m.project = e.project AND m.id = e.object)
     AND NOT EXISTS (
-        SELECT 1 FROM event p WHERE p.project = e.project AND p.object = e.object AND p.kind = 'message.purged'
+        SELECT 1 FROM event p INDEXED BY event_object WHERE p.project = e.project AND p.object = e.object AND p.kind = 'message.purged'
     );
 
 -- name: oldest_open

@@ -54,7 +54,7 @@ SELECT m.id, m.number, m.seq, m.sender, m.sender_session, m.channel, m.recipient
     m.idempotency_key, m.fingerprint, m.operation, m.metadata, m.key_id, m.signature, m.sent_at, m.wall, coalesce(a.name,
     'roost') AS sender_name, coalesce(a.kind, 'system') AS sender_kind
 FROM block CROSS JOIN message m INDEXED BY message_sender
-    ON m.project = :project AND m.number / 512 = block.number AND m.sender = :sender AND m.number < :before
+    ON m.project = :project AND m.number / 128 = block.number AND m.sender = :sender AND m.number < :before
     LEFT JOIN agent a ON a.project = m.project AND a.id = m.sender
 ORDER BY m.number DESC LIMIT :limit;
 

@@ -35,4 +35,4 @@ DELETE FROM leased_file WHERE project = :project AND token IN (
 
 -- name: last_event_of
 -- What last happened to an object.
-SELECT kind FROM event WHERE project = :project AND object = :object ORDER BY seq DESC LIMIT 1;
+SELECT kind FROM event INDEXED BY event_object WHERE project = :project AND object = :object ORDER BY seq DESC LIMIT 1;
