@@ -243,6 +243,45 @@ def test_repomesh_clients_find_their_paths(site: Site) -> None:
     )
 
 
+def test_a_repomesh_event_that_names_nobody_is_said_in_the_channel_default(site: Site) -> None:
+    alice, bob = site.client("alice"), site.client("bob")
+    assert alice.get("/v1/channels/default").status_code == 404
+    event = {"type": "plan.update", "payload": {"content": "half done", "progress": 50}, **NULLS}
+    first = call(alice, "POST", "/v1/events", event)
+    assert (first.status_code, first.json()["channel"]) == (201, "default")
+    assert alice.get("/v1/channels/default").json()["members"] == ["alice"]
+    call(bob, "POST", "/v1/channels/default/subscribe")
+    second = call(alice, "POST", "/v1/events", {"channel": "default", "payload": {"step": 2}}).json()
+    assert second["recipients"] == ["bob"]
+    third = call(bob, "POST", "/v1/events", {"payload": {"content": "and I", "channel": "default"}}).json()
+    assert third["recipients"] == ["alice"]
+    said = bob.get("/v1/channels/default/messages").json()["items"]
+    assert [(one["body"], one["metadata"]) for one in said] == [
+        ("half done", {"progress": 50}), ('{"step":2}', {}), ("and I", {}),
+    ]  # fmt: skip
+    since = call(alice, "GET", "/v1/events?channel=default&type=message.sent").json()["items"]
+    assert [one["message"]["number"] for one in since] == [said[0]["number"], said[1]["number"], said[2]["number"]]
+    assert call(alice, "POST", "/v1/events", {"type": "chat.message"}).status_code == 400
+    assert call(alice, "DELETE", "/v1/channels/default").json()["closed_at"] is not None
+    assert call(alice, "POST", "/v1/events", {"payload": {"content": "anybody?"}}).json()["code"] == "UNKNOWN_CHANNEL"
+
+
+def test_a_repomesh_event_goes_to_whom_it_names_in_the_thread_that_it_names(site: Site) -> None:
+    alice, bob, ada = site.client("alice"), site.client("bob"), site.client("ada")
+    asked = call(alice, "POST", "/v1/messages", {"to": "bob", "text": "ready?", "requires_ack": True}).json()
+    parent = {"parent_message_id": asked["id"]}
+    other = call(bob, "POST", "/v1/events", {"recipient_id": "ada", "payload": {"text": "is it?"}, **parent}).json()
+    assert (other["recipients"], other["thread"]) == (["ada"], asked["thread"])
+    answer = {"payload": {"message": "yes", "to": "alice", "reply_to": asked["id"]}, "type": "chat.message"}
+    assert call(bob, "POST", "/v1/events", answer).json()["recipients"] == ["alice"]
+    shown = alice.get("/v1/messages/outbox", params={"limit": 1}).json()["items"][0]
+    assert shown["deliveries"][0]["state"] == "acknowledged"
+    blocker = call(alice, "POST", "/v1/events", {"type": "blocker", "recipient_id": "ada", "payload": {"text": "x"}})
+    assert ada.get(f"/v1/messages/m{blocker.json()['number']}").json()["severity"] == "high"
+    wrong = {"recipient_id": "ada", "payload": {"text": "x", "channel": 7}}
+    assert call(alice, "POST", "/v1/events", wrong).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [

@@ -6,17 +6,23 @@ calls tasks, bundles, adapters and the orchestrator is not here. Its clients say
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from roost.errors import Forbidden, InvalidInput, UnknownLease
+from roost.errors import AlreadyExists, Forbidden, InvalidInput, UnknownChannel, UnknownLease
 from roost.interfaces.http import bodies, handlers
 from roost.interfaces.http.routes import Call, Route
 from roost.leases.model import Lease
-from roost.messages.model import Message, Sent
+from roost.messages.model import Draft, Message, Sent
 from roost.sessions.model import Activity
 
+DEFAULT = "default"
+"""The channel of events that name neither a recipient nor a channel."""
+TEXTS = ("content", "text", "message")
+FIELDS = {"recipient_id": "to", "channel": "channel", "parent_message_id": "reply_to"}
+"""Whom an event names, and as what its payload may name them."""
 BUSY = ("busy", "active", "working", "in_progress")
 
 
@@ -51,14 +57,14 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event for a recipient or a channel: a message."""
+    """An event for a recipient or a channel, else for the channel `default`: a message."""
 
     type: str = "chat.message"
     payload: dict[str, Any] = {}
     recipient_id: str | None = None
     channel: str | None = None
     parent_message_id: str | None = None
-    severity: str = "info"
+    severity: str | None = None
     agent_id: str | None = None
 
 
@@ -128,18 +134,63 @@ async def release(call: Call) -> Held:
 async def log_event(call: Call) -> Sent:
     said = call.body
     _refuse_others(call, said.agent_id)
-    text = said.payload.get("content") or said.payload.get("text") or said.payload.get("message") or ""
-    to = said.recipient_id or said.payload.get("to") or (f"#{said.channel}" if said.channel else "")
-    if not text or not isinstance(text, str) or not to:
-        raise InvalidInput(
-            "an event needs somebody to hear it and something to say", hint="give recipient_id and payload.content"
-        )
-    parent = said.parent_message_id or said.payload.get("reply_to") or ""
-    if parent:
-        return await call.hub.messages.reply(str(parent), text, type=said.type, idempotency_key=call.key)
-    return await call.hub.messages.send(
-        to=str(to), text=text, type=said.type, severity=said.severity, idempotency_key=call.key
+    to, channel, parent = (_named(said, field) for field in FIELDS)
+    text, rest = _said(said.payload)
+    if parent and not channel and await _answers(call, parent, to):
+        return await call.hub.messages.reply(parent, text, type=said.type, idempotency_key=call.key)
+    if not to and channel in ("", DEFAULT):
+        await _be_in_default(call)
+    draft = Draft(
+        to=(to or f"#{channel or DEFAULT}",),
+        text=text,
+        type=said.type,
+        severity=said.severity or "",
+        parent=parent,
+        metadata=rest or None,
+        idempotency_key=call.key,
     )
+    return (await call.hub.messages.send_batch([draft]))[0]
+
+
+def _named(said: LogEvent, field: str) -> str:
+    """Return whom or what an event names, in its field or in its payload; '' for nobody."""
+    found = getattr(said, field) or said.payload.get(FIELDS[field]) or ""
+    if not isinstance(found, str):
+        raise InvalidInput(f"{field} is no name", hint="name one")
+    return found
+
+
+def _said(payload: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return what an event says as text, and what else it holds. Raises InvalidInput for one that says nothing."""
+    for key in TEXTS:
+        if isinstance(payload.get(key), str) and payload[key]:
+            return payload[key], {name: value for name, value in payload.items() if name not in (key, *FIELDS.values())}
+    if not payload:
+        raise InvalidInput("an event needs something to say", hint="give payload.content")
+    return msgspec.json.encode(payload).decode(), {}
+
+
+async def _answers(call: Call, parent: str, to: str) -> bool:
+    """Say whether an event goes to nobody else than an answer to its parent would."""
+    if not to:
+        return True
+    asked = await call.hub.messages.get(parent)
+    return to in (asked.sender, asked.sender_name)
+
+
+async def _be_in_default(call: Call) -> None:
+    """Be in the channel of events that name nobody; the first of them begins it. Raises UnknownChannel once a person
+    has closed it."""
+    channels = call.hub.channels
+    with suppress(AlreadyExists):  # somebody else began it meanwhile
+        try:
+            found = await channels.get(DEFAULT)
+        except UnknownChannel:
+            await channels.create(DEFAULT, topic="events that name nobody")
+            return
+        if found.joined and found.closed_at is None:
+            return
+    await channels.join(DEFAULT)
 
 
 def _refuse_others(call: Call, agent: str | None) -> None:
