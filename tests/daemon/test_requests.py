@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from roost import reach
@@ -20,6 +21,7 @@ from roost.interfaces.wire import frames
 from roost.interfaces.wire.aclient import AsyncRemote
 from roost.interfaces.wire.client import Line
 from roost.interfaces.wire.frames import Answer
+from roost.messages.model import Page
 
 from .served import Served, Wire
 
@@ -57,6 +59,26 @@ def test_a_call_whose_answer_was_lost_is_done_once(site: Served) -> None:
     second.send(1, "messages.send", HELLO_BOB)
     assert second.answer(1) == answer
     assert sent(site) == ["hello"]
+
+
+def test_mail_that_was_taken_by_a_call_whose_answer_was_lost_is_in_the_answer_that_is_asked_for_again(
+    site: Served,
+) -> None:
+    system = site.system()
+    first = site.wire("bob", caller="one")
+    for text in ("one", "two", "three"):
+        system.messages.send(to="bob", text=text, requires_ack=True)
+    first.send(1, "messages.take", {"limit": 1})
+    first.answer(1)
+    first.send(2, "messages.take", {"limit": 1, "acknowledge": ["m1"]})
+    first.close()
+    second = again(site, first, "one")
+    second.send(2, "messages.take", {"limit": 1, "acknowledge": ["m1"]})
+    page = msgspec.convert(second.answer(2), Page)
+    assert [(item.message.body, item.attempts) for item in page.items] == [("two", 1)]
+    states = [system.deliveries.of(message)[0].state for message in ("m1", "m2", "m3")]
+    assert states == ["acknowledged", "offered", "pending"]
+    assert [one.kind for one in system.deliveries.receipts("m1")] == ["offered", "acknowledged"]
 
 
 def test_a_call_that_is_repeated_while_it_is_under_way_is_done_once(site: Served) -> None:

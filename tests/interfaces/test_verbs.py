@@ -104,6 +104,16 @@ def test_an_inbox_says_for_whom_and_as_of_when_even_if_empty(cli: RunAs, hub: Hu
     assert any("roost reply m1" in line and "roost ack m1" in line for line in said)
 
 
+def test_the_next_mail_is_shown_with_the_acknowledgement_of_the_last(cli: RunAs, hub: HubOf) -> None:
+    hub("builder")
+    for text in ("first", "second"):
+        hub("planner").messages.send(to="builder", text=text, requires_ack=True)
+    assert "first" in cli("builder", "inbox", "--limit", "1").out
+    assert "second" in cli("builder", "inbox", "--ack", "m1").out
+    assert hub("planner").deliveries.of("m1")[0].state == "acknowledged"
+    assert cli("builder", "inbox", "--ack", "m2", "--peek").status == 2
+
+
 def test_looking_at_anothers_inbox_changes_nothing(cli: RunAs, hub: HubOf) -> None:
     hub("builder")
     hub("planner").messages.send(to="builder", text="hi")

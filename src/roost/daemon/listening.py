@@ -66,18 +66,18 @@ class Listeners:
         if left:
             self._by_bell[listener.bell] = left
 
-    def in_transaction(self, tx: SqliteTx, run: Callable[[Job], Outcome]) -> list[Outcome]:
+    def in_transaction(self, tx: SqliteTx, run: Callable[[list[Job]], list[Outcome]]) -> list[Outcome]:
         """Offer what this transaction sent to those who wait for it."""
         if not self._by_bell:
             return []
-        outcomes = []
+        jobs = []
         for bell in tuple(tx.rung):
             for listener in self._by_bell.get(bell, ()):
                 if listener.waits:  # and goes on waiting, if this transaction fails
-                    outcomes.append(run(self._job(listener)))
+                    jobs.append(self._job(listener))
                 else:
                     listener.missed = True  # it may be looking in this very transaction, before what came after
-        return outcomes
+        return run(jobs)
 
     def rung(self, bells: Iterable[str]) -> None:
         """Look for mail that others than this daemon sent."""

@@ -44,12 +44,15 @@ Half of 32 callers would otherwise always wait for the other half's sync. The lo
 milliseconds: spinning takes the processor from the very callers that are waited for."""
 GATHER_ENOUGH = 32
 """With so many calls a transaction waits for no more."""
-GATHER_CALLERS_MIN = 8
+GATHER_CALLERS_MIN = 4
 
 log = logging.getLogger("roost.daemon")
 Outcome = tuple[Job, Any, BaseException | None]
 Duties = Callable[[SqliteTx, Callable[["Failing", Exception], None]], None]
 """Does what is due, and tells of a duty that failed."""
+
+Beside = Callable[[SqliteTx, Callable[[list[Job]], list[Outcome]]], list[Outcome]]
+"""Makes further calls in a transaction, by a function that runs those of one verb together."""
 
 
 class Writer:
@@ -78,7 +81,7 @@ class Writer:
         self._gatekeeper.submit(time.time)  # its thread begins now: later there may be none to be had
         self._idle = asyncio.Event()
         self._idle.set()
-        self.before_commit: Callable[[SqliteTx, Callable[[Job], Outcome]], list[Outcome]] = lambda tx, run: []
+        self.before_commit: Beside = lambda tx, run: []
         self.after_commit: Callable[[SqliteTx], None] = lambda tx: None
         self.batches = 0
         self.calls = 0
@@ -166,7 +169,7 @@ class Writer:
             with self._store.write(entered=True) as tx:
                 batch = Batch(tx, self._duties)
                 outcomes = batch.run(jobs)
-                outcomes += self.before_commit(tx, batch.alone)
+                outcomes += self.before_commit(tx, batch.together)
                 kept = _packed(outcomes)
                 if kept and tx.has_changes:
                     self._answers.write(tx, [row for row, is_secret in kept if not is_secret])
@@ -214,11 +217,17 @@ class Batch:
         until = time.monotonic() + BATCH_SECONDS_MAX
         for verb, group in groupby(jobs, key=_bulk_of):
             for part in [list(group)] if verb else [[job] for job in group]:
-                outcomes += self._many(verb, part) if verb and len(part) > 1 else [self.alone(job) for job in part]
+                outcomes += self.together(part)
                 self.taken += len(part)
                 if time.monotonic() > until:
                     return outcomes
         return outcomes
+
+    def together(self, jobs: list[Job]) -> list[Outcome]:
+        """Run calls of one verb: by its bulk form if it has one and there are several."""
+        if len(jobs) > 1 and (verb := _bulk_of(jobs[0])):
+            return self._many(verb, jobs)
+        return [self.alone(job) for job in jobs]
 
     def alone(self, job: Job) -> Outcome:
         """Run one call in a savepoint of its own."""

@@ -22,14 +22,19 @@ LISTED_CHARACTERS_MAX = 70
 @click.option("--of", "agent", default="", metavar="NAME", help="For people: look at somebody else's; changes nothing.")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Look at mail in this state.")
 @click.option("--all", "everything", is_flag=True, help="Look at all mail, delivered mail too.")
-def inbox(cli: Cli, limit: int, peek: bool, agent: str, states: Sequence[str], everything: bool) -> None:
+@click.option("--ack", "done", multiple=True, metavar="MESSAGE", help="First acknowledge this; several are allowed.")
+def inbox(
+    cli: Cli, limit: int, peek: bool, agent: str, states: Sequence[str], everything: bool, done: Sequence[str]
+) -> None:
     """Show the mail that waits for you; your next call proves that it arrived."""
     messages = cli.hub.messages
     if peek or agent or states or everything:
+        if done:
+            raise click.UsageError("--ack goes with taking mail; only looking changes nothing")
         wanted = () if everything else tuple(states) or STATES[:3]
         page = messages.peek(agent, limit=limit, states=wanted)
     else:
-        page = messages.inbox(limit=limit)
+        page = messages.inbox(limit=limit, acknowledge=done)
     cli.answer(page, lambda: _show_inbox(cli, page))
 
 

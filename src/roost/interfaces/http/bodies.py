@@ -29,10 +29,12 @@ class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much mail to take; what is beyond it comes with the next call. `arrived` are batches, with commas."""
+    """How much mail to take; what is beyond it comes with the next call. `arrived` are batches and `acknowledge`
+    messages, with commas."""
 
     limit: Limit = 50
     arrived: Annotated[str, Meta(max_length=1_000, description="The batch of each answer that arrived.")] = ""
+    acknowledge: Annotated[str, Meta(max_length=3_000, description="Messages to acknowledge first.")] = ""
 
 
 class Whole(Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -95,8 +95,10 @@ async def inbox(call: Call) -> Page:
 
 
 async def take_inbox(call: Call) -> Any:
-    named = call.query.arrived.split(",") if call.query.arrived else ()
-    return await call.hub.messages.take(limit=call.query.limit, arrived=named)
+    query = call.query
+    named = query.arrived.split(",") if query.arrived else ()
+    done = query.acknowledge.split(",") if query.acknowledge else ()
+    return await call.hub.messages.take(limit=query.limit, arrived=named, acknowledge=done)
 
 
 async def arrived(call: Call) -> Page:

@@ -44,7 +44,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     _list("/v1/messages/inbox", "Look at one's mail; changes nothing", handlers.inbox, Item, query=bodies.InboxQuery,
           tag="messages"),
-    _post("/v1/messages/inbox/take", "Take one's mail, and say which earlier answers arrived", handlers.take_inbox,
+    _post("/v1/messages/inbox/take", "Take mail, say which answers arrived, and acknowledge", handlers.take_inbox,
           Mail, query=bodies.Taken, tag="messages"),
     _post("/v1/messages/inbox/arrived", "Say which answers with mail arrived", handlers.arrived, Delivery,
           body=bodies.Arrived, is_list=True, tag="messages"),
