@@ -33,7 +33,7 @@ HELLO, MORE, STOP = "hello", "more", "stop"
 """What is said beside verbs: who is calling; that a stream's items were used; that a stream or wait is given up."""
 
 
-class Request(msgspec.Struct, array_like=True, frozen=True):
+class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One call; `args` are its arguments by name."""
 
     id: int
@@ -42,7 +42,7 @@ class Request(msgspec.Struct, array_like=True, frozen=True):
     done: int = 0
 
 
-class Answer(msgspec.Struct, array_like=True, frozen=True):
+class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What became of a call; of a stream, one of its items."""
 
     id: int
