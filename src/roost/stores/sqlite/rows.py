@@ -88,14 +88,17 @@ def _placer(kind: Any, names: tuple[str, ...]) -> Callable[[Any, str], Sequence[
     fields = tuple(name for name in names if name != "project")
     texts = frozenset(_json_fields(kind))
     at = [names.index(name) for name in fields if name in texts]
-    own, take = names.index("project"), attrgetter(*fields)
+    own = names.index("project")
+    take = attrgetter(*fields) if len(fields) > 1 else lambda row: (getattr(row, fields[0]),)
 
     def place(row: Any, project: str) -> Sequence[Any]:
-        values = list(take(row))
-        values.insert(own, project)
+        values = [project, *take(row)]
+        if own:
+            values.insert(own, values.pop(0))
         for place in at:
-            if values[place] is not None:
-                values[place] = _plain_text(values[place])
+            value = values[place]
+            if value is not None:
+                values[place] = "[]" if value == () else "{}" if value == {} else _encode(value).decode()
         return values
 
     return place
@@ -107,10 +110,6 @@ def _looked_up(names: tuple[str, ...]) -> Callable[[Any, str], Sequence[Any]]:
         return [project if name == "project" else bound[name] for name in names]
 
     return place
-
-
-def _plain_text(value: Any) -> str:
-    return "[]" if value == () else "{}" if value == {} else _encode(value).decode()
 
 
 def _bindable(values: Mapping[str, Any]) -> dict[str, Any]:
