@@ -16,6 +16,8 @@ from roost.connect import Project, connect
 from tests.clients_fixtures.recordings import hook_calls
 
 PROGRAM = Path(roost.__file__).parent / "interfaces" / "hook" / "program.py"
+PATIENT = Path(__file__).parent / "patient.py"
+PATIENCE_SECONDS = 25.0
 EVENTS = {call["event"]: call for call in [*hook_calls("turn"), *hook_calls("compaction"), *hook_calls("api_error")]}
 Json = dict[str, Any]
 
@@ -51,6 +53,8 @@ class Hooked:
         self.repo = folder
         self.session = session
         self.wants = wants
+        self.patience: tuple[float, float] | None = (PATIENCE_SECONDS, PATIENCE_SECONDS)
+        """How long a hook may take, and wait at the gate; None for what it gives itself."""
         self.transcript = folder / f"{session}.jsonl"
         self._process = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -86,7 +90,8 @@ class Hooked:
         return json.dumps(told | fields).encode()
 
     def command(self, *more: str) -> list[str]:
-        return [sys.executable, "-I", "-S", str(PROGRAM), str(self.place), "claude", *more]
+        patient = [str(PATIENT), *map(str, self.patience)] if self.patience else []
+        return [sys.executable, "-I", "-S", *patient, str(PROGRAM), str(self.place), "claude", *more]
 
     def hook(self, event: str, *, raw: bytes | None = None, env: dict[str, str] | None = None, **fields: Any) -> Answer:
         """Run one hook to its end."""

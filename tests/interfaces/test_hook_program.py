@@ -12,16 +12,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
 from roost.connect import connect
+from roost.interfaces.hook.turn import BUDGET_SECONDS, GATE_SECONDS
 
-from .hooked import Hooked, Json, new_project
+from .hooked import PATIENCE_SECONDS, PROGRAM, Answer, Hooked, Json, new_project
 
-LATE_SECONDS = 0.4 + 0.35
-"""The budget, and what a loaded machine takes to start and reap an interpreter."""
+TRIES = 5
+GATE = (PATIENCE_SECONDS, GATE_SECONDS)
+"""The patience of one who waits at the gate as always, and has time for the rest."""
 
 
 @pytest.fixture
@@ -62,6 +65,20 @@ def said_by(process: subprocess.Popen[bytes]) -> str:
     with process:
         assert process.stdout is not None
         return process.stdout.read().decode()
+
+
+def in_time(client: Hooked, event: str, **fields: Any) -> Answer:
+    """Run a hook that must give up, by its own budget, and hold it to that.
+
+    What the machine takes for all the rest is measured beside it: it reads the library, and has nothing to wait for.
+    """
+    client.patience = None
+    for _ in range(TRIES):
+        rest = client.hook("Stop", raw=b"").seconds
+        answer = client.hook(event, **fields)
+        if answer.seconds < BUDGET_SECONDS + 3 * rest:
+            return answer
+    raise AssertionError(f"{event} took {answer.seconds} s where a hook without anything to do takes {rest} s")
 
 
 def touched(client: Hooked) -> tuple[int, ...]:
@@ -266,13 +283,16 @@ def test_a_commit_that_happened_ends_the_leases_of_its_edits(client: Hooked) -> 
 
 
 def test_a_held_gate_lets_an_edit_pass_in_time_and_says_that_it_was_not_checked(client: Hooked) -> None:
+    edit: Json = {"tool_name": "Edit", "tool_input": {"file_path": str(client.repo / "a.py")}}
     with open(client.place / "gate", "rb") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        answer = client.hook("PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
-    assert answer.exit == 0
-    assert "not checked" in answer.context
-    assert "permissionDecision" not in answer.said
-    assert answer.seconds < LATE_SECONDS
+        answers = [in_time(client, "PreToolUse", **edit)]
+        client.patience = GATE
+        answers.append(client.hook("PreToolUse", **edit))
+    for answer in answers:
+        assert answer.exit == 0
+        assert "not checked" in answer.context
+        assert "permissionDecision" not in answer.said
     assert client.log("turns.log")[-1]["outcome"] == "StoreBusy"
     assert client.log("hooks.log")[-1]["error"] == "StoreBusy"
 
@@ -287,11 +307,10 @@ def test_a_writer_that_stands_still_holds_nobody_up(client: Hooked) -> None:
         assert writer.stdout.readline() == b"in\n"
         os.kill(writer.pid, signal.SIGSTOP)
         client.bell.touch()
-        answers = [client.hook("PostToolBatch"), client.hook("Stop")]
-        edit = client.hook("PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
+        answers = [in_time(client, "PostToolBatch"), in_time(client, "Stop")]
+        edit = in_time(client, "PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
         writer.kill()
     assert [answer.exit for answer in (*answers, edit)] == [0, 0, 0]
-    assert max(answer.seconds for answer in (*answers, edit)) < LATE_SECONDS
     assert "not checked" in edit.context
     assert client.bell.exists()
 
@@ -300,13 +319,13 @@ def test_a_call_that_hangs_inside_the_database_is_given_up_in_time(client: Hooke
     send(client)
     stranger = apsw.Connection(str(client.place / "store.db"))  # one that does not know the gate
     stranger.execute("BEGIN IMMEDIATE")
-    answers = [client.hook("PostToolBatch"), client.hook("Stop")]
-    edit = client.hook("PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
+    answers = [in_time(client, "PostToolBatch"), in_time(client, "Stop")]
+    edit = in_time(client, "PreToolUse", tool_name="Edit", tool_input={"file_path": str(client.repo / "a.py")})
     stranger.close()
     assert [answer.exit for answer in (*answers, edit)] == [0, 0, 0]
-    assert max(answer.seconds for answer in (*answers, edit)) < LATE_SECONDS
     assert "not checked" in edit.context
     assert [line["outcome"] for line in client.log("turns.log")[-3:]] == ["OutOfTime"] * 3
+    client.patience = GATE
     assert "look at the parser" in client.hook("PostToolBatch").context
 
 
@@ -314,6 +333,7 @@ def test_mail_waits_behind_a_held_gate_and_comes_with_the_next_hook(client: Hook
     send(client)
     with open(client.place / "gate", "rb") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
+        client.patience = GATE
         assert client.hook("PostToolBatch").context == ""
     assert "look at the parser" in client.hook("PostToolBatch").context
 
@@ -326,9 +346,10 @@ def test_malformed_input_ends_well_and_is_written_down(client: Hooked, raw: byte
 
 
 def test_huge_input_is_read_to_its_end_and_written_down(client: Hooked) -> None:
+    send(client)
     answer = client.hook("PostToolBatch", tool_calls=[{"tool_name": "Bash", "tool_response": "x" * (20 << 20)}])
     assert answer.exit == 0
-    assert answer.seconds < 2
+    assert client.log("hooks.log")
 
 
 def test_huge_input_of_a_start_is_no_start(fresh: Hooked) -> None:
@@ -338,10 +359,14 @@ def test_huge_input_of_a_start_is_no_start(fresh: Hooked) -> None:
 
 
 def test_input_that_never_ends_is_given_up_in_time(client: Hooked) -> None:
-    began = time.monotonic()
-    with subprocess.Popen(client.command(), stdin=subprocess.PIPE, env=client.environment()) as process:
-        assert process.wait(timeout=10) == 0
-    assert time.monotonic() - began < LATE_SECONDS
+    client.patience = None
+    for _ in range(TRIES):
+        rest, began = client.hook("Stop", raw=b"").seconds, time.monotonic()
+        with subprocess.Popen(client.command(), stdin=subprocess.PIPE, env=client.environment()) as process:
+            assert process.wait(timeout=30) == 0
+        if time.monotonic() - began < BUDGET_SECONDS + 3 * rest:
+            return
+    raise AssertionError("it was always late")
 
 
 def test_a_broken_database_ends_well_and_is_written_down(client: Hooked) -> None:
@@ -394,7 +419,8 @@ def test_a_transcript_that_is_a_pipe_holds_nobody_up(client: Hooked) -> None:
     send(client)
     os.mkfifo(client.transcript)
     assert "look at the parser" in client.hook("PostToolBatch").context
-    assert client.hook("PostToolBatch").seconds < LATE_SECONDS
+    client.hook("PostToolBatch")
+    assert [line["outcome"] for line in client.log("turns.log")] == ["ok"] * 3
 
 
 def test_a_reader_that_went_away_is_no_failure(client: Hooked) -> None:
@@ -415,9 +441,9 @@ def test_an_installation_without_its_parts_ends_well(client: Hooked, tmp_path: P
     lone = tmp_path / "a" / "b" / "c" / "d" / "program.py"
     lone.parent.mkdir(parents=True)
     for part in parts:
-        shutil.copy(Path(client.command()[3]).with_name(part), lone.with_name(part))
+        shutil.copy(PROGRAM.with_name(part), lone.with_name(part))
     bare = os.path.realpath(sys.executable)  # outside of the environment that has the driver
-    command = [bare, "-I", "-S", str(lone), *client.command()[4:]]
+    command = [bare, "-I", "-S", str(lone), str(client.place), "claude"]
     done = subprocess.run(command, input=client.stdin("SessionStart"), env={}, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"")
 
