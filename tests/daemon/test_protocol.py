@@ -202,6 +202,8 @@ def test_waits_of_one_session_are_bounded_and_leave_room_for_others(served: Serv
     for number in range(waits.EACH_MAX):
         (ada, same)[number % 2].send(10 + number, "deliveries.wait", wait)
     for wire in (ada, same):
+        is_well(served, wire)  # what it sent before is taken
+    for wire in (ada, same):
         wire.send(200, "deliveries.wait", wait)
         status, refused = wire.said(200)
         assert (status, refused["code"]) == (frames.ERROR, "LIMIT_REACHED")
