@@ -45,13 +45,18 @@ class Writer:
         self.answered: dict[int, str] = {}
         self.next = 1
 
-    def run(self, seconds: float) -> None:
-        """Let a process write for a while, kill it, and keep what it said."""
+    def run(self, seconds: float, *, is_begun: bool) -> None:
+        """Let a process write for a while, after its first answer or from its birth on, kill it, and keep what it
+        said."""
         words = [sys.executable, str(WRITER), str(self.folder), self.name, str(self.next)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-            threading.Timer(seconds, process.kill).start()
+            end = threading.Timer(seconds, process.kill)
+            if not is_begun:
+                end.start()
             assert process.stdout is not None
             for line in process.stdout:
+                if end.ident is None:
+                    end.start()
                 number, _, ref = line.strip().partition(" ")
                 if ref:
                     self.answered[int(number)] = ref
@@ -65,7 +70,10 @@ def test_nothing_answered_is_missing_or_doubled_after_kills(project: Project) ->
     writers = [Writer(project.place.path.parent, f"writer-{n}") for n in range(WRITERS)]
     dice = random.Random(7)
     for _ in range(KILLS // WRITERS):
-        spells = [threading.Thread(target=one.run, args=(dice.uniform(0.18, 0.42),)) for one in writers]
+        spells = [
+            threading.Thread(target=one.run, args=(dice.uniform(0.0, 0.24),), kwargs={"is_begun": dice.random() < 0.75})
+            for one in writers
+        ]
         for spell in spells:
             spell.start()
         for spell in spells:
