@@ -32,7 +32,7 @@ OPEN = {"/healthz"}
 def routes() -> Iterator[tuple[str, str]]:
     """Yield the method and path of every route of the application; `WS` for a WebSocket."""
     app: Any = create_app(None, mcp=lambda scope, receive, send: None)  # type: ignore[arg-type]
-    for route in app._app.routes:
+    for route in app._app._others.routes:
         path = re.sub(r"{\w+}", "m1", route.path)
         assert isinstance(route, (Route, WebSocketRoute)), f"{route} is of a kind that nobody asks for its token"
         methods = {"WS"} if isinstance(route, WebSocketRoute) else route.methods or {"GET", "POST", "DELETE", "PUT"}

@@ -214,6 +214,26 @@ def test_a_key_that_cannot_be_honoured_is_refused_and_nothing_is_made(site: Site
     assert call(alice, "POST", "/v1/activity", {"state": "idle"}, **key).status_code == 200, "it may be repeated anyway"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("HEAD", "/v1/agents", 200),
+        ("GET", "/v1/%61gents", 200),
+        ("PUT", "/v1/messages", 405),
+        ("POST", "/v1/status", 405),
+        ("GET", "/v1/message", 404),
+        ("GET", "/V1/agents", 404),
+        ("POST", "/v1/messages", 415),
+    ],
+)
+def test_a_path_without_parameters_is_found_as_any_other_is(site: Site, method: str, path: str, status: int) -> None:
+    found = site.client("alice").request(method, path)
+    assert found.status_code == status, found.text
+    assert found.headers["x-request-id"] and found.headers["x-content-type-options"] == "nosniff"
+    if status == 405:
+        assert found.headers["allow"] and found.json()["code"] == "METHOD_NOT_ALLOWED"
+
+
 NULLS = {"agent_id": None, "channel": None, "parent_message_id": None, "repo_id": None, "task_id": None}
 """What a client of RepoMesh says of an event that has none of these."""
 

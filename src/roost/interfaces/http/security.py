@@ -7,6 +7,7 @@ of origins, a content type that no form can send, and the token that it has not 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from roost.interfaces.http.answers import refusal, refusal_of_socket
@@ -59,6 +60,16 @@ class Guard:
         self._origins = frozenset(origins)
         self.port = 0
 
+    @property
+    def port(self) -> int:
+        """The port at which it is served."""
+        return self._port
+
+    @port.setter
+    def port(self, port: int) -> None:
+        self._port = port
+        self._local = frozenset(f"{name}:{port}" for name in LOCAL)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -77,7 +88,7 @@ class Guard:
 
     def _refused(self, scope: Scope) -> tuple[int, str, str, str] | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if len(headers) > HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES_MAX:
+        if len(headers) > HEADERS_MAX or len(b"".join(chain.from_iterable(headers))) > HEADER_BYTES_MAX:
             return 431, "HEADERS_TOO_LARGE", "too many headers", f"at most {HEADERS_MAX}, {HEADER_BYTES_MAX} bytes"
         if len(scope.get("raw_path", b"")) + len(scope.get("query_string", b"")) > URL_BYTES_MAX:
             return 414, "URL_TOO_LONG", "the URL is too long", f"at most {URL_BYTES_MAX} bytes"
@@ -100,14 +111,14 @@ class Guard:
         host = named[0].decode("latin-1").lower()
         if scope.get("client") is None and host == "localhost":
             return True  # over the Unix socket there is no port
-        if host in [f"{name}:{self.port}" for name in LOCAL]:
+        if host in self._local:
             return True
         return host in self._hosts or (not host.endswith("]") and _without_port(host) in self._hosts)
 
     def _is_known(self, origin: bytes, is_secure: bool) -> bool:
         text = origin.decode("latin-1")
-        own = [f"{'https' if is_secure else 'http'}://{name}:{self.port}" for name in LOCAL]
-        return text in self._origins or text in own
+        own = text.removeprefix("https://" if is_secure else "http://")
+        return text in self._origins or (own != text and own in self._local)
 
 
 def _without_port(host: str) -> str:
