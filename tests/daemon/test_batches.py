@@ -293,6 +293,32 @@ def test_a_batch_answers_and_stores_what_its_calls_would_one_by_one(template: tu
     holds()
 
 
+AWAITED: Batches = [
+    (0.0, [Step("ada", "messages.send", {"to": "bob", "text": "red", "requires_ack": True})]),
+    (0.0, [Step("ada", "messages.send", {"to": "cyd", "text": "green", "depends_on": ["m1"]})]),
+    (0.0, [Step("bob", "messages.take", {}), Step("cyd", "messages.take", {})]),
+    (0.0, [Step(who, "deliveries.acknowledge", {"message": "m1"}) for who in ("bob", "ada")]),
+    (0.0, [Step("cyd", "messages.take", {}), Step("bob", "messages.take", {})]),
+]
+"""A message waits for another, which is acknowledged in a run."""
+
+
+def test_a_message_that_waits_for_what_a_run_acknowledges_goes_out_with_it(
+    template: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _holds(template, AWAITED)
+    original = Pickup.each
+
+    def forgetful(self: Pickup, do: Any, calls: Sequence[Call]) -> Any:
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(Pickup, "_is_awaited", lambda self, deliveries: False)
+            return original(self, do, calls)
+
+    monkeypatch.setattr(Pickup, "each", forgetful)
+    with pytest.raises(AssertionError):
+        _holds(template, AWAITED)
+
+
 # --- planted bugs -----------------------------------------------------------------------------------------------------
 
 
