@@ -34,15 +34,16 @@ def copied_from(place: str) -> str:
 def noting(place: str) -> Iterator[str]:
     """Note that a `.roost` is at home where it is, after the block; yield the path of what it is a new copy of, or ''.
 
-    It is a copy if another folder is still there by the path and the mark that were noted; else it was moved. Others
-    who open it wait meanwhile.
+    It is a copy if another folder is still there by the path and the mark that were noted; else it was moved, or it is
+    the same one by another mount, which may have another device. Others who open it wait meanwhile.
     """
     path = os.path.join(place, HOME)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         mark, noted, before = _read(path)
-        origin = noted if mark not in ("", mark_of(place)) and _is_there(noted, mark) else ""
+        is_other = mark not in ("", mark_of(place)) and _is_there(noted, mark) and not _is_seen(file, noted)
+        origin = noted if is_other else ""
         yield origin
         os.ftruncate(file, 0)
         os.pwrite(file, "\n".join((mark_of(place), place, origin or before, "")).encode("utf-8", "surrogateescape"), 0)
@@ -55,6 +56,18 @@ def forget_daemon(place: str) -> None:
     for name in OF_DAEMON:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(place, name))
+
+
+def _is_seen(file: int, place: str) -> bool:
+    """Say whether what is written into one note, at its end, is read in that of `place`: they are one file."""
+    written = b"%b\n" % os.urandom(8).hex().encode()
+    os.pwrite(file, written, os.fstat(file).st_size)
+    os.fsync(file)  # between mounts nothing else brings it across
+    try:
+        with open(os.path.join(place, HOME), "rb") as other:
+            return other.read(READ_BYTES_MAX).endswith(written)
+    except OSError:
+        return False
 
 
 def _is_there(path: str, mark: str) -> bool:

@@ -108,6 +108,24 @@ def test_nor_is_one_that_was_moved_to_another_disk(original: Path) -> None:
     assert len(live(copied(moved, "three"))) == 0
 
 
+def test_nor_is_the_same_project_by_a_mount_that_has_another_device(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = original.parent.with_name("mounted")
+    mounted.symlink_to(original.parent)
+
+    def mark_of(place: str) -> str:
+        facts = os.stat(place)
+        return f"{facts.st_dev + place.startswith(str(mounted)):x}-{facts.st_ino:x}"
+
+    monkeypatch.setattr(homes, "mark_of", mark_of)
+    for place in (mounted / ".roost", original, mounted / ".roost"):
+        assert len(live(place)) == 1
+        assert (place / reach.SOCKET).exists()
+        assert homes.copied_from(str(place)) == ""
+    assert len(live(copied(original))) == 0, "a copy is one still"
+
+
 def test_a_project_from_before_is_taken_for_what_it_is(original: Path) -> None:
     (original / homes.HOME).unlink()
     assert len(live(original)) == 1
