@@ -48,6 +48,16 @@ def test_the_first_call_after_a_move_is_answered(site: Served) -> None:
     eventually(lambda: not is_alive(pid), "the daemon of the old place left")
 
 
+def test_a_daemon_whose_project_was_moved_takes_its_address_along(site: Served) -> None:
+    hub, pid = site.hub("alice"), site.pid
+    place = moved(site) / ".roost"
+    with pytest.raises(NoProject):
+        hub.messages.send(to="alice", text="hello")
+    eventually(lambda: not is_alive(pid), "the daemon of the old place left")
+    assert not (place / "socket").exists()
+    assert not (place / "run.json").exists()
+
+
 def test_a_caller_that_reaches_the_daemon_where_the_project_is_now_goes_on_with_its_next_call(site: Served) -> None:
     place = str(site.path)
 

@@ -124,6 +124,13 @@ def untell(place: str) -> None:
         _tell_port(place, port)
 
 
+def now(place: str) -> str:
+    """Return where the `.roost` is to which this process, a daemon that works in the project's folder, was started."""
+    with contextlib.suppress(FileNotFoundError):  # the folder was removed
+        return os.path.join(os.getcwd(), os.path.basename(place))
+    return place
+
+
 def kept_port(place: str) -> int:
     """Return the port at which a daemon of this project served last, or 0: what clients were told of it stays true."""
     try:

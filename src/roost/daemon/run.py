@@ -155,9 +155,10 @@ class Daemon:
 
     async def _close(self, watching: list[asyncio.Task[None]]) -> None:
         _end_in_time()
-        run = places.told(self.place)
-        if run is None or run.pid == os.getpid():  # a folder that was made anew here may have its own daemon
-            places.untell(self.place)
+        for place in {self.place, places.now(self.place)}:
+            run = places.told(place)
+            if run is None or run.pid == os.getpid():  # a folder that was made anew here may have its own daemon
+                places.untell(place)
         for server in self._servers:
             server.close()
         for task in watching:
