@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-from roost.errors import (
-    BatchTooLarge,
-    Forbidden,
-    InvalidInput,
-    LeaseHeld,
-    LeaseLost,
-    StaleToken,
-    TimedOut,
-    UnknownLease,
-)
-from roost.leases import book, paths, places, rules
+from roost.errors import BatchTooLarge, Forbidden, InvalidInput, LeaseHeld, StaleToken, UnknownLease
+from roost.leases import book, paths, places, rules, waits
 from roost.leases.model import TOKEN_BITS, Lease, LeaseEnd, LeaseKind, LeaseMode, Ticket, Waiter, Wish
 from roost.limits import DAY, HOUR, check_duration, check_ttl
 from roost.sessions.model import Session
@@ -183,7 +174,7 @@ class Leases(Service[M]):
         reason: str = "",
     ) -> Lease:
         """Return the lease as soon as the caller has it. Raises TimedOut after `timeout` seconds, Cycle, InvalidKey."""
-        return _wait(self, [key], timeout, ttl, mode, kind, reason)[0]
+        return self._wait([key], timeout, ttl=ttl, mode=mode, kind=kind, reason=reason)[0]
 
     @waiting
     def wait_all(
@@ -197,7 +188,7 @@ class Leases(Service[M]):
         reason: str = "",
     ) -> Held:
         """Return all these leases as soon as the caller can have them together. Raises as `wait` does."""
-        return _wait(self, keys, timeout, ttl, mode, kind, reason)
+        return self._wait(keys, timeout, ttl=ttl, mode=mode, kind=kind, reason=reason)
 
     # --- to know ------------------------------------------------------------------------------------------------------
 
@@ -308,6 +299,11 @@ class Leases(Service[M]):
             self.tx.run("leases.purge", before=self.tx.now - round(kept * DAY * 1000), limit=TIDIED_MAX)
         return len(overdue)
 
+    def _wait(self, keys: Sequence[str], timeout: float, **wish: Any) -> Held:
+        check_duration(timeout, what="timeout", most=DAY)
+        leases = Leases[Sync](self._caller)
+        return waits.until_granted(leases, partial(leases.stand, keys, **wish), timeout, self._caller.idle)
+
     def _edits(self, files: Sequence[str], worktree: str, ttl: float) -> tuple[Wish, ...]:
         worktree = worktree or self._worktree()
         ttl_ms = check_ttl(ttl)
@@ -343,55 +339,3 @@ def _several(keys: Sequence[str]) -> Sequence[str]:
     if isinstance(keys, (str, bytes)) or not 1 <= len(keys) <= rules.KEYS_MAX:
         raise BatchTooLarge(f"give a list of 1 to {rules.KEYS_MAX} keys", hint="split the call, or lease a folder")
     return keys
-
-
-def _wait(
-    service: Service[M],
-    keys: Sequence[str],
-    timeout: float,
-    ttl: float,
-    mode: LeaseMode,
-    kind: LeaseKind | None,
-    reason: str,
-) -> Held:
-    """Stand in the queue and look until it is our turn: it reads while it waits, and writes to keep its place."""
-    check_duration(timeout, what="timeout", most=DAY)
-    leases = Leases[Sync](service._caller)
-    stand = partial(leases.stand, keys, ttl=ttl, mode=mode, kind=kind, reason=reason)
-    deadline = time.monotonic() + timeout
-    ticket = stand()
-    try:
-        while not (granted := _taken(leases, ticket)):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise _timed_out(ticket, timeout)
-            service._caller.idle(min(left, ticket.look_again_seconds))
-            ticket = _looked(leases, ticket) or stand()
-    except BaseException:
-        leases.leave(ticket.number)
-        raise
-    return granted
-
-
-def _taken(leases: Leases[Sync], ticket: Ticket) -> Held:
-    """Claim when it is our turn, and now and then to keep the place."""
-    if not ticket.ready and ticket.lapses_in_seconds > rules.PATIENCE_SECONDS / 2:
-        return ()
-    try:
-        return leases.claim(ticket.number)
-    except LeaseLost:
-        return ()
-
-
-def _looked(leases: Leases[Sync], ticket: Ticket) -> Ticket | None:
-    """Return the ticket anew; None when its place has lapsed because this process was stopped for so long."""
-    try:
-        return leases.look(ticket.number)
-    except LeaseLost:
-        return None
-
-
-def _timed_out(ticket: Ticket, timeout: float) -> TimedOut:
-    names = ", ".join(ticket.keys)
-    by = f"held by {', '.join(ticket.held_by)}" if ticket.held_by else f"promised to {', '.join(ticket.behind)}"
-    return TimedOut(f"{names} did not become free in {timeout:g} s: {by}", hint="wait again, or ask them", keys=names)
