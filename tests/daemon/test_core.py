@@ -13,8 +13,9 @@ import pytest
 
 from roost.connect import connect
 from roost.daemon import hooks as hooks_module
-from roost.daemon.core import Core, hub_of
+from roost.daemon.core import Core
 from roost.daemon.hooks import Hooks
+from roost.daemon.hubs import hub_of
 from roost.daemon.job import Job
 from roost.duties import due
 from roost.duties.model import Failing

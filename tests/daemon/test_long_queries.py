@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from roost.connect import connect
-from roost.daemon.core import Core, hub_of
+from roost.daemon.core import Core
+from roost.daemon.hubs import hub_of
 from roost.status.service import Statuses
 
 

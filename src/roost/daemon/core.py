@@ -22,12 +22,11 @@ from roost.history.service import History
 from roost.messages.model import Page
 from roost.sessions.model import SYSTEM, Me, Session
 from roost.sessions.service import identify
-from roost.verbs import Async, InTx, Sync
+from roost.verbs import InTx, Sync
 
 if TYPE_CHECKING:
     from roost.connect import Project
     from roost.daemon.tracing import Traces
-    from roost.hub import Hub
     from roost.stores.sqlite.tx import SqliteTx
     from roost.verbs import Stream, Verb
 
@@ -35,9 +34,6 @@ POLL_SECONDS = 0.02
 """How often the core looks whether another process committed, while anybody here waits for news."""
 REST_SECONDS = 0.25
 """The same while nobody does."""
-LOOK_SECONDS = 0.4
-"""How often the tokens of open connections and of calls that block are looked at: a revoked one is off in a second,
-though one that was good is taken for good for half of it."""
 LISTEN_LIMIT = 20
 
 
@@ -311,56 +307,6 @@ class Core:
         self.writer.close()
         self.project.close()
         self._aside.close()
-
-
-Allow = Callable[[type, Any], None]
-Still = Callable[[], Coroutine[Any, Any, None]]
-
-
-class OnLoop:
-    """The caller of a hub inside the daemon.
-
-    `allow` refuses what the caller's token does not allow; `still` raises once that token is valid no more.
-    """
-
-    def __init__(self, core: Core, session: str, allow: Allow, still: Still | None) -> None:
-        self._core = core
-        self._session = session
-        self._allow = allow
-        self._still = still
-
-    async def call(self, verb: Verb[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._allow(service, verb)
-        work = self._core.call(self._session, verb, service, args, kwargs)
-        if verb.mode != "wait" or self._still is None:
-            return await work
-        return await self._while_let_in(self._core.loop.create_task(work), self._still)
-
-    async def _while_let_in(self, work: asyncio.Task[Any], still: Still) -> Any:
-        """Return the result of a call that blocks; a token that is revoked meanwhile gives it up."""
-        try:
-            while not (await asyncio.wait({work}, timeout=LOOK_SECONDS))[0]:
-                await still()
-            return work.result()
-        finally:
-            work.cancel()
-
-    async def follow(
-        self, stream: Stream[..., Any], service: type, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> AsyncIterator[Any]:
-        self._allow(service, stream)
-        named = dict(zip(stream.body.__code__.co_varnames[1:], args, strict=False))
-        async for item in self._core.follow(self._session, stream, named | kwargs):
-            yield item
-
-
-def hub_of(
-    core: Core, session: str, allow: Allow = lambda service, verb: None, still: Still | None = None
-) -> Hub[Async]:
-    """Return the hub of a session inside the daemon; see OnLoop."""
-    from roost.hub import Hub
-
-    return Hub(OnLoop(core, session, allow, still))
 
 
 def _to(answer: asyncio.Future[Any]) -> Callable[[Any, BaseException | None], None]:

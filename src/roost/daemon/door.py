@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from roost.agents.service import Agents
-from roost.daemon.core import hub_of
 from roost.daemon.entering import enter_by_token
 from roost.daemon.feed import Events
+from roost.daemon.hubs import hub_of
 from roost.daemon.news import channel_key
 from roost.errors import Forbidden, SlowReader, Unavailable, WhoAreYou
 from roost.history.service import History

@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from roost.daemon import pipes
-from roost.daemon.core import LOOK_SECONDS
 from roost.daemon.entering import enter, is_ours
+from roost.daemon.hubs import LOOK_SECONDS
 from roost.daemon.job import Job
 from roost.daemon.outflow import Following, Framing, Listening
 from roost.daemon.peers import file_of, parent_of, peer_of, write_now
