@@ -199,7 +199,7 @@ def test_who_says_how_everybody_is_reached(cli: RunAs, hub: HubOf) -> None:
     hub("builder")
     said = cli("planner", "who").out
     assert "planner (you)" in said
-    assert "inbox (not used yet)" in said
+    assert "inbox (not proved yet)" in said
     shown = json.loads(cli("planner", "who", "builder", "--json").out)
     assert shown[0]["activity"]["state"] == "idle"
 

@@ -68,4 +68,4 @@ def _reached(cli: Cli, kind: str, activity: Activity, ways: Sequence[Endpoint]) 
 def _way(cli: Cli, way: Endpoint) -> str:
     if way.failed_at and way.failed_at > (way.worked_at or 0):
         return f"{way.kind} (failed {ago(way.failed_at, cli.moment)}: {way.last_error})"
-    return f"{way.kind} (worked {ago(way.worked_at, cli.moment)})" if way.worked_at else f"{way.kind} (not used yet)"
+    return f"{way.kind} (worked {ago(way.worked_at, cli.moment)})" if way.worked_at else f"{way.kind} (not proved yet)"
