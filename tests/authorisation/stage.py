@@ -22,8 +22,9 @@ from roost.connect import connect
 from roost.daemon import pipes
 from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor
+from roost.daemon.doors import Doors
 from roost.daemon.listening_far import tls_context
-from roost.daemon.native import Connection, Doors
+from roost.daemon.native import Connection
 from roost.hub import Hub
 from roost.interfaces.http.serve import serve
 from roost.interfaces.wire.frames import Hello

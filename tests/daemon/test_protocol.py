@@ -17,8 +17,8 @@ import pytest
 from roost.connect import connect
 from roost.daemon import native, waits
 from roost.daemon.core import Core
+from roost.daemon.doors import Doors
 from roost.daemon.entering import is_ours
-from roost.daemon.native import Doors
 from roost.interfaces.wire import frames
 from roost.interfaces.wire.frames import HELLO_BYTES_MAX, HOOK, Hello, Request
 from roost.messages.service import Messages

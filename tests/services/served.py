@@ -20,8 +20,9 @@ from roost.config import Daemon as Settings
 from roost.connect import Project
 from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor
+from roost.daemon.doors import Doors
 from roost.daemon.listening_far import tls_context
-from roost.daemon.native import Connection, Doors
+from roost.daemon.native import Connection
 from roost.interfaces.http.serve import Served as ServedByHttp
 from roost.interfaces.http.serve import serve
 from roost.interfaces.wire.frames import Hello

@@ -19,7 +19,7 @@ from roost.exposure import refuse_exposure
 if TYPE_CHECKING:
     from roost.config import Daemon as Settings
     from roost.daemon.door import DaemonDoor
-    from roost.daemon.native import Doors
+    from roost.daemon.doors import Doors
     from roost.daemon.tracing import Traces
 
 log = logging.getLogger("roost.daemon")

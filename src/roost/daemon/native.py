@@ -1,4 +1,4 @@
-"""The native door: frames from a Unix socket, or TLS, become calls; many at a time on one connection."""
+"""One connection of the native protocol: frames from a Unix socket, or TLS, become calls, many at a time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from roost.daemon import pipes
 from roost.daemon.entering import enter, is_ours
-from roost.daemon.hubs import LOOK_SECONDS
 from roost.daemon.job import Job
-from roost.daemon.outflow import Following, Framing, Listening
+from roost.daemon.outflow import Following, Listening
 from roost.daemon.peers import file_of, parent_of, peer_of, write_now
-from roost.errors import BodyTooLarge, InvalidInput, LimitReached, NotAllowed, RoostError, Unavailable
+from roost.errors import BodyTooLarge, InvalidInput, LimitReached, NotAllowed, RoostError
 from roost.interfaces.wire import frames, versions
 from roost.interfaces.wire.address import keep_alive
 from roost.interfaces.wire.frames import ANSWER, END, ERROR, HELLO, HOOK, ITEM, MORE, STOP, Frames, Hello, Request
@@ -23,7 +22,7 @@ from roost.interfaces.wire.table import Op, op
 from roost.interfaces.wire.trouble import body_of
 
 if TYPE_CHECKING:
-    from roost.daemon.core import Core
+    from roost.daemon.doors import Doors
     from roost.interfaces.door import Entrant
 
 HOOK_BYTES_MAX = 17 * 1024 * 1024
@@ -37,50 +36,6 @@ STRANGERS_MAX = 256
 """Connections from far that have shown no token yet; a further one is hung up on. They take no place of who is here."""
 
 log = logging.getLogger("roost.daemon")
-
-
-class Doors:
-    """What every connection shares."""
-
-    def __init__(
-        self,
-        core: Core,
-        *,
-        hook: Callable[[bytes, int], asyncio.Future[bytes]],
-        pipe: Callable[[Hello, Connection], Coroutine[Any, Any, None]],
-        allow: Callable[[Entrant, Op], None],
-        make_way: Callable[[str], bool] = lambda version: False,
-        is_lost_by: Callable[[BaseException], bool] = lambda error: False,
-    ) -> None:
-        """`make_way` ends the daemon for a caller of a newer Roost, or says that it stays; `is_lost_by` ends it where
-        a call failed because the project is not where it was, and says so."""
-        self.core = core
-        self.hook = hook
-        self.pipe = pipe
-        self.allow = allow
-        self.make_way = make_way
-        self.is_lost_by = is_lost_by
-        self.connections: set[Connection] = set()
-        self.strangers: set[Connection] = set()
-        self.framing = Framing()
-        self.last_left = time.monotonic()
-        self.is_closing = False  # nothing more is taken: whoever asks now asks the next daemon
-
-    def connection(self) -> Connection:
-        """Make the protocol of a new connection."""
-        return Connection(self)
-
-    async def watch(self, still: Callable[[Entrant], Coroutine[Any, Any, None]]) -> None:
-        """Hang up on those whose token is valid no more. Runs until it is cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            for connection in [one for one in self.connections if one.entrant is not None and one.entrant.token]:
-                try:
-                    await still(connection.entrant)  # type: ignore[arg-type]
-                except Unavailable:
-                    continue  # the store says it at the next look
-                except RoostError as error:
-                    connection.hang_up(error)
 
 
 class Connection(asyncio.Protocol):

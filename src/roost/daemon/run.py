@@ -23,9 +23,10 @@ from roost.connect import connect
 from roost.daemon import hourly, launched, logs, pipes, places
 from roost.daemon.core import Core
 from roost.daemon.door import DaemonDoor
+from roost.daemon.doors import Doors
 from roost.daemon.hooks import Hooks
 from roost.daemon.loading import load
-from roost.daemon.native import Connection, Doors
+from roost.daemon.native import Connection
 from roost.daemon.steady import kept_up
 from roost.daemon.tracing import traces_of
 from roost.errors import RoostError
