@@ -50,11 +50,16 @@ class Carrier:
         if self._awaited:
             self._decide("sent", "read")
 
+    def closed(self) -> bool:
+        """Note that nothing more is written; say whether it may still show what became of an answer."""
+        self._is_over = True
+        self._decide("under way", "lost")
+        return bool(self._awaited)
+
     def ended(self, *, is_broken: bool) -> None:
         """Note that the connection is over. It is broken where the client closed it with something unread, which its
         system then tells, or where it took nothing any more."""
-        self._is_over = True
-        self._decide("under way", "lost")
+        self.closed()
         self._decide("sent", "lost" if is_broken else "handed")
 
     def _decide(self, was: Known, known: Known) -> None:

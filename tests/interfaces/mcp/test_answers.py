@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from roost.interfaces.fates import Carrier
+from roost.interfaces.http import parting
+from roost.interfaces.http.parting import see_out
 
 from .stage import Fleet
 from .test_pipe import Raw
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.timeout(180)
 
 READ = "delivered: its client read the answer, and called again"
 HANDED = "delivered: its client's transport took the answer, and it called again"
+ANSWER_BYTES = 20_000
 
 
 @pytest.fixture
@@ -189,6 +193,20 @@ def test_a_client_that_hangs_up_before_it_read_the_answer_sees_the_mail_again(
     assert last_proof(mailed) == READ
 
 
+def test_so_does_one_that_hung_up_on_an_answer_behind_which_the_daemon_closed_the_connection(
+    wire: Callable[[], Wire], mailed: Fleet
+) -> None:
+    lost = wire()
+    lost.say("inbox", Connection="close")
+    assert lost.end.recv(1)
+    bob = wire()
+    bob.ask("who")
+    lost.close()
+    bob.ask("who")
+    assert state(mailed) == "offered"
+    until(lambda: ids(bob.ask("inbox")) == ["m1"])
+
+
 def test_a_client_that_left_before_there_was_an_answer_sees_the_mail(wire: Callable[[], Wire], mailed: Fleet) -> None:
     lost = wire()
     lost.say("inbox")
@@ -236,6 +254,62 @@ def test_what_a_connection_tells_of_an_answer() -> None:
     lost = carrier.fate()
     carrier.ended(is_broken=False)
     assert (read.known, lost.known, carrier.fate().known) == ("read", "lost", "lost")
+
+
+class Watched(Carrier):
+    """Says when it knows what became of its answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = asyncio.Event()
+
+    def ended(self, *, is_broken: bool) -> None:
+        super().ended(is_broken=is_broken)
+        self.over.set()
+
+
+class Answering(asyncio.Protocol):
+    """Answers at once with more than a client takes that does not read, and closes the connection."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self.carrier = carrier
+        self.transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self.transport.write(bytes(ANSWER_BYTES))
+        assert not self.transport.get_write_buffer_size(), "all of it lies with the system"
+        self.carrier.answered()
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert exc is None and self.carrier.closed()
+        see_out(self.transport, asyncio.get_running_loop(), self.carrier)
+
+
+@pytest.mark.parametrize(("reads", "known"), [(True, "handed"), (False, "lost")])
+def test_where_a_client_keeps_its_end_open_what_its_system_took_decides(
+    reads: bool, known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parting, "SECONDS_MAX", 1.0)
+
+    async def known_at_last() -> str:
+        loop, carrier = asyncio.get_running_loop(), Watched()
+        fate = carrier.fate()
+        server = await loop.create_server(lambda: Answering(carrier), "127.0.0.1")
+        with socket.socket() as end:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            end.setblocking(False)
+            await loop.sock_connect(end, server.sockets[0].getsockname())
+            left = ANSWER_BYTES if reads else 0
+            while left:
+                left -= len(await loop.sock_recv(end, left))
+            await carrier.over.wait()
+        server.close()
+        return fate.known
+
+    assert asyncio.run(asyncio.wait_for(known_at_last(), 30)) == known
 
 
 @pytest.mark.parametrize(("is_broken", "known"), [(True, "lost"), (False, "handed")])

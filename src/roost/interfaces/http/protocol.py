@@ -14,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from roost.interfaces.fates import CARRIER, Carrier
 from roost.interfaces.http.answers import refused
+from roost.interfaces.http.parting import see_out
 from roost.interfaces.http.security import HEADER_BYTES_MAX, HEADERS_MAX, URL_BYTES_MAX
 
 HEAD_SECONDS_MAX = 10.0
@@ -68,7 +69,10 @@ class BoundedProtocol(Paced, HttpToolsProtocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._carrier.ended(is_broken=exc is not None or self._writing is not None)
+        if exc is not None or self._writing is not None:
+            self._carrier.ended(is_broken=True)
+        elif self._carrier.closed():
+            see_out(self.transport, self.loop, self._carrier)
         self._expect(0)
         self.resume_writing()
         super().connection_lost(exc)
