@@ -10,7 +10,7 @@ from roost.hub import Hub
 from roost.messages import search, service
 from roost.messages.model import Draft
 from roost.messages.search import CLOSING, OPENING, quoted
-from roost.stores.sqlite import store
+from roost.stores.sqlite import connections
 from roost.verbs import Sync
 from tests.services.conftest import HubOf
 
@@ -79,7 +79,9 @@ def test_only_what_was_said_since_a_time_is_found(hub: HubOf, clock: ManualClock
 
 
 def test_a_search_that_takes_too_long_is_ended(hub: HubOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PROGRESS_STEPS", 10)  # how often SQLite looks at the time: seldom, for a few messages
+    monkeypatch.setattr(
+        connections, "PROGRESS_STEPS", 10
+    )  # how often SQLite looks at the time: seldom, for a few messages
     hub("builder")
     hub("planner").messages.send_batch([Draft(to=("builder",), text="red " * 50) for _ in range(20)])
     assert len(hub("planner").messages.search("red")) == 20

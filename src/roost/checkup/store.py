@@ -34,7 +34,7 @@ def sqlite(project: Project) -> Iterator[Check]:
 
 def durability(project: Project) -> Iterator[Check]:
     """Are the settings those that survive the loss of power, read back from a connection?"""
-    settings = project.store.pragmas()
+    settings = project.store.connections.pragmas()
     journal, synchronous = settings.get("journal_mode"), settings.get("synchronous")
     yield judged(
         "durability",
@@ -47,7 +47,7 @@ def durability(project: Project) -> Iterator[Check]:
 def integrity(project: Project) -> Iterator[Check]:
     """Does SQLite's quick check find anything wrong, now?"""
     began = time.monotonic()
-    problems = project.store.problems()
+    problems = project.store.connections.problems()
     took = f"in {time.monotonic() - began:.1f} s, just now"
     said = problems[0] if problems else f"the quick check finds nothing wrong ({took})"
     yield judged("integrity", said, well=not problems, otherwise="fail", to_do=RESTORE)
@@ -55,7 +55,7 @@ def integrity(project: Project) -> Iterator[Check]:
 
 def versions(project: Project) -> Iterator[Check]:
     """Does this Roost know all of the store's schema?"""
-    connection = project.store.connect()
+    connection = project.store.connections.new()
     have, known = schema.version_of(connection), schema.version()
     connection.close()
     with project.store.read() as tx:

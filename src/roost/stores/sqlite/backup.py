@@ -111,7 +111,7 @@ def epoch_of(store: SqliteStore, *, force: bool) -> int:
 
 
 def _copy(store: SqliteStore, to: Path, progress: Progress) -> None:
-    source, target = store.connect(), apsw.Connection(str(to))
+    source, target = store.connections.new(), apsw.Connection(str(to))
     try:
         with target.backup("main", source, "main") as copying:
             while not copying.done:

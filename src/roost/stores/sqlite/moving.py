@@ -56,7 +56,7 @@ def export(store: SqliteStore, to: Path, progress: Progress = lambda done, of: N
     if to.exists():
         raise AlreadyExists(f"there is a file at {to}", hint="name a new one; an export never replaces anything")
     part = to.with_name(f".{to.name}.part")
-    connection = store.connect()
+    connection = store.connections.new()
     try:
         connection.execute("BEGIN")  # one moment, however long it takes
         header = _header(connection)

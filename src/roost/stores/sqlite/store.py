@@ -13,11 +13,12 @@ import apsw
 
 from roost.clock import Clock, Reading, SystemClock, read
 from roost.config import Config
-from roost.errors import RoostError, StoreCorrupt, StoreIO, StoreReplaced
+from roost.errors import RoostError, StoreIO
 from roost.ids import new_id
 from roost.sessions.model import Host
 from roost.stores.sqlite import files, forks, schema
 from roost.stores.sqlite.checkpoints import Checkpointer
+from roost.stores.sqlite.connections import Connections
 from roost.stores.sqlite.faults import NO_SPACE, corrupt, meaning, translated, unsafe
 from roost.stores.sqlite.gate import Gate
 from roost.stores.sqlite.tx import READ_SECONDS_MAX, SqliteTx
@@ -28,20 +29,9 @@ FAILURES_MAX = 3
 """After so many I/O errors in a row this process stops writing until the project is opened again."""
 CHECKED_BYTES_MAX = 64 * 1024 * 1024
 """A database up to this size is checked when it is opened first after a boot; about 1 ms per MB."""
-STATEMENTS_MAX = 300
-PROGRESS_STEPS = 20_000
 FORK_SECONDS_MAX = 1.0
 MEMO_MAX = 10_000
 """Things that are remembered from one write transaction to the next."""
-_WAL_KEPT_BYTES = 16 * 1024 * 1024
-_PRAGMAS = {
-    "foreign_keys": 1,
-    "busy_timeout": 10_000,
-    "mmap_size": 0,
-    "wal_autocheckpoint": 0,
-    "journal_size_limit": _WAL_KEPT_BYTES,
-}
-_SYNCHRONOUS = {"FULL": 2, "NORMAL": 1}
 _FAILED_SYNCS = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
 
@@ -66,27 +56,22 @@ class SqliteStore:
     ) -> None:
         self.path = os.fspath(path) if path else None
         self.config = config or Config()
-        self.checkpoint_error = ""
         self._host = host
         self._clock = clock or SystemClock()
         self._secret = secret or os.urandom(32)
-        self._vfs = vfs
         self._unsafe = unsafe(sqlite_version or apsw.sqlite_lib_version())
-        self._files = files.Files(self.path) if self.path else None
         self._gate = Gate(os.fspath(gate) if path and gate else None, self.config.gate_seconds_max)
         self._reading = threading.Lock()
-        self._read_until = 0.0
         self._seen = threading.local()
         self._commits = 0
         self._failures = 0
         self._checkpointer = Checkpointer(self.checkpoint)
-        self._writer: apsw.Connection | None = None
-        self._reader: apsw.Connection | None = None
-        self._errno = 0
+        self.connections = Connections(
+            self.path, synchronous=self.config.synchronous, vfs=vfs, note_wal=self._checkpointer.note
+        )
         self._memo: dict[Any, Any] = {}
         self._memo_version: Any = None
         self._held: tuple[bool, bool] = (False, False)
-        self._orphan = ""
         with translated(self.path, self._forget_writer):
             self._open()
         forks.watch(self)
@@ -95,10 +80,10 @@ class SqliteStore:
 
     @contextmanager
     def read(self) -> Iterator[SqliteTx]:
-        with self._reading if self.path else self.gate(), translated(self.path, self._forget_reader):
-            connection = self._read_connection()
-            self._check_files()
-            until = self._read_until = time.monotonic() + READ_SECONDS_MAX
+        with self._reading if self.path else self.gate(), translated(self.path, self.connections.forget_reader):
+            connection = self.connections.reader()
+            self.connections.check_files()
+            until = self.connections.read_until = time.monotonic() + READ_SECONDS_MAX
             connection.execute("BEGIN")
             try:
                 tx = self._transaction(connection, until=until)
@@ -122,7 +107,7 @@ class SqliteStore:
         try:
             self._refuse_writing()
             with translated(self.path, self._forget_writer):
-                connection = self._write_connection()
+                connection = self.connections.writer()
                 yield from self._commit_after(connection)
         finally:
             self._gate.leave()
@@ -172,7 +157,8 @@ class SqliteStore:
                 raise meaning(error, self.path, lambda: number) from error
         else:
             self._failures = 0
-        self._check_files()  # also for what was replaced before: what was written into a lost file is not answered
+        # Also for what was replaced before: what was written into a lost file is not answered.
+        self.connections.check_files()
         self._commits += 1
 
     def _is_stored_nevertheless(self, tx: SqliteTx) -> bool:
@@ -182,7 +168,7 @@ class SqliteStore:
         """
         self._forget_writer()
         with suppress(apsw.Error):
-            connection = self._write_connection()
+            connection = self.connections.writer()
             if tx.recorded and connection.execute("SELECT seq, head FROM project").fetchone() == (tx.seq, tx.head):
                 connection.execute("BEGIN IMMEDIATE; UPDATE store SET one = 1; COMMIT")
                 return True
@@ -211,7 +197,7 @@ class SqliteStore:
         )
 
     def _hurry(self, seconds: float) -> None:
-        self._read_until = min(self._read_until, time.monotonic() + seconds)
+        self.connections.read_until = min(self.connections.read_until, time.monotonic() + seconds)
 
     def _save_clock(self, connection: apsw.Connection, tx: SqliteTx) -> None:
         clock = tx.reading
@@ -228,6 +214,10 @@ class SqliteStore:
                 f"the disk refused {self.path} {self._failures} times in a row, so this process only reads it now",
                 hint="look at the disk (`roost doctor`), then open the project again",
             )
+
+    def _forget_writer(self) -> int:
+        self._memo.clear()
+        return self.connections.forget_writer()
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -251,19 +241,19 @@ class SqliteStore:
     def _version(self) -> tuple[Any, int]:
         if not self.path:
             return 0, self._commits
-        with self._reading, translated(self.path, self._forget_reader):
-            self._check_files()
-            return self._read_connection().pragma("data_version"), self._commits
+        with self._reading, translated(self.path, self.connections.forget_reader):
+            self.connections.check_files()
+            return self.connections.reader().pragma("data_version"), self._commits
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         if self.path:
             files.create(self.path)
-        if not self.path or not files.in_wal_mode(self.path) or schema.is_old(self._write_connection()):
+        if not self.path or not files.in_wal_mode(self.path) or schema.is_old(self.connections.writer()):
             self._bring_up_to_date()
-        schema.refuse_reading(self._write_connection())
-        self._check_after_boot(self._write_connection())
+        schema.refuse_reading(self.connections.writer())
+        self._check_after_boot(self.connections.writer())
 
     def _bring_up_to_date(self) -> None:
         if self._unsafe:
@@ -271,7 +261,7 @@ class SqliteStore:
         with self.gate():
             if self.path:
                 schema.refuse_foreign(self.path)
-            connection = self._write_connection()
+            connection = self.connections.writer()
             schema.upgrade(connection)
             if connection.execute("SELECT count(*) FROM store").get == 0:
                 self._found(connection)
@@ -297,100 +287,9 @@ class SqliteStore:
         """
         if not self.path or os.stat(self.path).st_size > CHECKED_BYTES_MAX:
             return
-        if connection.execute("SELECT boot_id FROM store").get != self._clock.boot_id() and (found := self.problems()):
+        is_first = connection.execute("SELECT boot_id FROM store").get != self._clock.boot_id()
+        if is_first and (found := self.connections.problems()):
             raise corrupt(self.path, found[0])
-
-    def problems(self) -> list[str]:
-        """Return what SQLite's quick check finds wrong with the database; nothing is good."""
-        try:
-            with self._connected() as connection:
-                found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
-        except StoreCorrupt as error:  # so much that the check itself cannot read it
-            return [str(error.__cause__ or error)]
-        return [] if found == ["ok"] else found
-
-    # --- connections --------------------------------------------------------------------------------------------------
-
-    def _write_connection(self) -> apsw.Connection:
-        self._refuse_orphan()
-        if self._writer is None:
-            self._writer = self.connect()
-            self._writer.set_wal_hook(self._note_wal)
-            self._errno = 0
-        return self._writer
-
-    def _read_connection(self) -> apsw.Connection:
-        if not self.path:
-            return self._write_connection()
-        self._refuse_orphan()
-        if self._reader is None:
-            self._reader = self.connect()
-            self._reader.pragma("query_only", 1)
-            self._reader.set_progress_handler(lambda: time.monotonic() > self._read_until, PROGRESS_STEPS)
-        return self._reader
-
-    def connect(self) -> apsw.Connection:
-        """Return a new connection with every setting made and read back. For what is part of the store: backups,
-        exports.
-        """
-        connection = apsw.Connection(self.path or ":memory:", statementcachesize=STATEMENTS_MAX, vfs=self._vfs)
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # short processes must not pay for a checkpoint
-        # Without it a SQLite with STAT4, as the driver brings, compiles a statement anew whenever a bound value changes
-        # that is compared with an indexed column: 40 us a query, half the time of a busy daemon.
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        wanted: dict[str, Any] = dict(_PRAGMAS, synchronous=_SYNCHRONOUS[self.config.synchronous])
-        if self.path:
-            wanted["journal_mode"] = "wal"
-        for name, value in wanted.items():
-            connection.pragma(name, value)
-            if self.path and (got := connection.pragma(name)) not in (value, None):
-                raise StoreIO(f"PRAGMA {name} reads back {got!r} where {value!r} was set", hint="see `roost doctor`")
-        if self._files:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the first read opens the WAL
-            self._files.remember()
-        return connection
-
-    def pragmas(self) -> dict[str, Any]:
-        """Return the settings that durability hangs on, as a connection reads them back."""
-        with self._connected() as connection:
-            return {name: connection.pragma(name) for name in ("journal_mode", "synchronous", *_PRAGMAS)}
-
-    @contextmanager
-    def _connected(self) -> Iterator[apsw.Connection]:
-        if not self.path:
-            yield self._write_connection()
-            return
-        with translated(self.path, lambda: 0):
-            connection = self.connect()
-            try:
-                yield connection
-            finally:
-                connection.close()
-
-    def _refuse_orphan(self) -> None:
-        if self._orphan:
-            raise StoreReplaced(self._orphan, hint="open the project in this process")
-
-    def _check_files(self) -> None:
-        if self._files:
-            self._files.check()
-
-    def _forget_writer(self) -> int:
-        """After an I/O error SQLite's caches are not to be trusted: begin again. Returns the system's error number."""
-        if self.path and self._writer is not None:
-            self._errno = self._writer.system_errno
-            self._writer.close(force=True)
-            self._writer = None
-            self._memo.clear()
-        return self._errno
-
-    def _forget_reader(self) -> int:
-        if not self.path or self._reader is None:
-            return 0
-        number = self._reader.system_errno
-        self._reader.close(force=True)
-        self._reader = None
-        return number
 
     # --- forks --------------------------------------------------------------------------------------------------------
 
@@ -398,7 +297,7 @@ class SqliteStore:
         """Wait for the transactions of other threads, then close the connections."""
         self._held = self._gate.hold(FORK_SECONDS_MAX), self._reading.acquire(timeout=FORK_SECONDS_MAX)
         if self.path and all(self._held):
-            self._close_connections()
+            self.connections.close()
 
     def after_fork(self, *, child: bool) -> None:
         """Go on, each with locks of its own."""
@@ -407,9 +306,9 @@ class SqliteStore:
             self._gate.begin_again()
             self._reading = threading.Lock()
             if not self.path:
-                self._orphan = "a store in memory stays in the process that opened it"
+                self.connections.orphan = "a store in memory stays in the process that opened it"
             elif not (gate and reading):
-                self._orphan = f"this process was forked inside a transaction on {self.path}"
+                self.connections.orphan = f"this process was forked inside a transaction on {self.path}"
             return
         if gate:
             self._gate.let_go()
@@ -418,26 +317,19 @@ class SqliteStore:
 
     # --- checkpoints and the end --------------------------------------------------------------------------------------
 
-    def _note_wal(self, connection: apsw.Connection, database: str, pages: int) -> int:
-        self._checkpointer.note(pages)
-        return apsw.SQLITE_OK
-
     def checkpoint(self) -> None:
         """Copy the WAL back into the database without waiting for readers: most of it beside the writers, the rest
         under the gate, so that the WAL can begin again.
 
-        Beside writers it is safe because a SQLite with the WAL-reset defect is refused for writing. It runs in a thread
-        that nobody asks for an answer, so `checkpoint_error` keeps the last error; the next commit tries again.
+        Beside writers it is safe because a SQLite with the WAL-reset defect is refused for writing.
         """
-        try:
-            with self._connected() as connection:
-                if not self._unsafe:
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                with self.gate():
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self.checkpoint_error = ""
-        except RoostError as error:
-            self.checkpoint_error = str(error)
+        # It runs in a thread that nobody asks for an answer. A later commit tries again, and of a WAL that stays long
+        # `roost doctor` tells.
+        with suppress(RoostError), self.connections.aside() as connection:
+            if not self._unsafe:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            with self.gate():
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     @contextmanager
     def gate(self) -> Iterator[None]:
@@ -451,14 +343,8 @@ class SqliteStore:
     def close(self) -> None:
         """Close the connections; waits for a checkpoint that is under way."""
         self._checkpointer.join()
-        self._close_connections()
+        self.connections.close()
         self._gate.close()
-
-    def _close_connections(self) -> None:
-        for connection in (self._writer, self._reader):
-            if connection is not None:
-                connection.close()
-        self._writer = self._reader = None
 
 
 def _roll_back(connection: apsw.Connection) -> None:
