@@ -22,8 +22,10 @@ def seen_by_child(store: SqliteStore) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writing, _seen(store).encode())
-        os._exit(0)
+        try:
+            os.write(writing, _seen(store).encode())
+        finally:
+            os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
     with os.fdopen(reading, encoding="utf-8") as file:
