@@ -309,12 +309,6 @@ class UnsafeFolder(NotAllowed):
     code = "UNSAFE_FOLDER"
 
 
-class BadSignature(NotAllowed):
-    """A message whose signature does not match its content."""
-
-    code = "BAD_SIGNATURE"
-
-
 # --- exhausted --------------------------------------------------------------------------------------------------------
 
 
