@@ -28,6 +28,8 @@ SOCKET = "socket"
 SWITCH = "ROOST_DAEMON"
 """`off` keeps this process on the file, `auto` (the default) takes the daemon when it runs."""
 START_SECONDS_MAX = 10.0
+STUCK_SECONDS = 5.0
+"""Who has the right to start a daemon for so long, and none answers, does not get on: it was stopped, or hangs."""
 START_AGAIN_SECONDS = 3.0
 REVIVE_SECONDS = 2.0
 """Who asks where the daemon is twice in this time found nobody there."""
@@ -235,9 +237,12 @@ def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
     started.
     """
     refuse_gone(place)
-    begins, is_tried = _length(os.path.join(place, LOG)), False
-    deadline, pause = time.monotonic() + seconds, 0.01
+    begins, is_tried, right = _length(os.path.join(place, LOG)), False, _right(place)
+    began, pause = time.monotonic(), 0.01
+    deadline = began + seconds
     while not is_running(place):
+        if time.monotonic() > began + STUCK_SECONDS and _right(place) == right:
+            _pass_over(place)
         if not _is_starting(place) and not is_running(place):
             why = _why(place, begins)
             if is_tried or why:
@@ -254,6 +259,20 @@ def refuse_gone(place: str) -> None:
     if not os.path.isdir(place):
         hint = "it was moved or removed: open it where it is now"
         raise NoProject(f"{place} is not there any more", hint=hint, in_doubt=True)
+
+
+def _right(place: str) -> int:
+    """Return the inode of the file whose lock is the right to start a daemon: another one after it was passed over."""
+    try:
+        return os.stat(os.path.join(place, STARTING)).st_ino
+    except OSError:
+        return 0
+
+
+def _pass_over(place: str) -> None:
+    """Take the right to start a daemon from who has it and does not get on. What that starts all the same leaves."""
+    with contextlib.suppress(OSError):
+        os.rename(os.path.join(place, STARTING), os.path.join(place, f"{STARTING}.stuck"))
 
 
 def _is_starting(place: str) -> bool:

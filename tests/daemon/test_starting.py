@@ -77,6 +77,17 @@ def test_a_starter_that_is_killed_is_no_hindrance(unserved: Served) -> None:
     assert unserved.hub("alice").sessions.me().name == "alice"
 
 
+def test_a_starter_that_does_not_get_on_is_passed_over_once(unserved: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "STUCK_SECONDS", 0.3)
+    holder = unserved.child("-c", HOLDER, unserved.place)
+    assert holder.stdout is not None and int(holder.stdout.readline()) >= 0
+    holder.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(reach.start, [unserved.place] * CALLERS))
+    assert unserved.log.count("serving ") == 1
+    assert "another daemon serves" not in unserved.log
+
+
 def test_a_daemon_that_is_killed_while_it_starts_is_no_hindrance_for_the_next(unserved: Served) -> None:
     reach.spawn(unserved.place)
     eventually(lambda: daemons_in(unserved.folder), "it is spawned")
