@@ -73,11 +73,6 @@ class ManualClock:
         """Set the wall clock forward or back, as an administrator or NTP would."""
         self._wall += round(seconds * 1000)
 
-    def reboot(self) -> None:
-        """Start a new boot: the monotonic clock begins again."""
-        self._boot = f"boot-{int(self._boot[5:]) + 1}"
-        self._monotonic = 5_000
-
 
 class Reading(msgspec.Struct, frozen=True):
     """What the store remembers of its clock; `offset` + CLOCK_MONOTONIC = store time, all in milliseconds."""

@@ -87,11 +87,6 @@ def parts(folder: Path, *, scope: Scope = "user", environ: Mapping[str, str] = o
     return check.check(_site(folder, environ), scope)
 
 
-def running_clients(folder: Path, environ: Mapping[str, str] = os.environ) -> tuple[Running, ...]:
-    """Return the coding clients that run now, by their own register."""
-    return running.running(_site(folder, environ).config)
-
-
 def _site(folder: Path, environ: Mapping[str, str]) -> Site:
     place = workdir.find(folder, environ) or workdir.choose(folder, environ)
     return Site.of(environ, place.parent)

@@ -8,7 +8,6 @@ import msgspec
 
 DeliveryState = Literal["held", "pending", "offered", "delivered", "acknowledged", "expired", "cancelled", "dead"]
 Stage = Literal["stored", "offered", "delivered", "acknowledged"]
-Rung = Literal["hook", "stop", "start", "prompt", "rewake", "inbox", "mcp", "stream", "push", "tmux", "keyboard"]
 ReceiptKind = Literal["offered", "delivered", "read", "acknowledged", "failed", "requeued", "reminded", "escalated"]
 Hold = Literal["", "dependency", "not_before", "operation", "paused"]
 

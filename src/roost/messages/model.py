@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-Severity = str
-
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message. `number` is its short name in the project, shown as `m7`; times are milliseconds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import msgspec
 
@@ -82,11 +82,3 @@ def next_generated_name(client: str, taken: Callable[[str], bool]) -> str:
     while taken(f"{client}-{number}"):
         number += 1
     return f"{client}-{number}"
-
-
-def wanted_name(named: str, worktree_name: str, free: Collection[str]) -> str:
-    """Return the name a new session asks for: what its environment says, else its linked worktree's folder if that is
-    free."""
-    if named:
-        return named
-    return worktree_name if worktree_name in free else ""

@@ -18,20 +18,6 @@ REMINDERS_MAX = 10
 WAKE_REFUSED = "session.wake_refused"
 
 
-def offer_mail(
-    service: Service[Sync],
-    session: Session,
-    rung: str,
-    *,
-    whole_max: int = WHOLE_MAX,
-    limit: int = INJECTED_BYTES_MAX,
-    asking_only: bool = False,
-) -> str:
-    """Offer a session what waits for it and return the text; '' if nothing does. Only what the text shows is
-    offered."""
-    return offer(service, session, rung, whole_max=whole_max, limit=limit, asking_only=asking_only).text
-
-
 def offer(
     service: Service[Sync],
     session: Session,
@@ -41,7 +27,7 @@ def offer(
     limit: int = INJECTED_BYTES_MAX,
     asking_only: bool = False,
 ) -> Rendered:
-    """Offer a session what waits for it, as `offer_mail` does; return the text and what is in it."""
+    """Offer a session what waits for it; return the text, '' if nothing does. Only what the text shows is offered."""
     deliveries = Deliveries[Sync](service._caller)
     found = deliveries.candidates(session.agent, limit=CANDIDATES_MAX, asking_only=asking_only)
     if not found:

@@ -128,7 +128,7 @@ class Turns(Joining[M], Letters[M]):
         self.tx.me = Me(agent=agent.id, name=agent.name, kind=agent.kind, session=session.id, epoch=session.epoch)
         owed = mail.reminders(_inner(self), session)
         room = INJECTED_BYTES_MAX - len(owed.encode()) - 2
-        letters = mail.offer_mail(_inner(self), session, "rewake", asking_only=True, limit=room)
+        letters = mail.offer(_inner(self), session, "rewake", asking_only=True, limit=room).text
         text = "\n\n".join(part for part in (owed, letters) if part)
         if text:
             self._note_wake(session)

@@ -165,7 +165,7 @@ class Taking:
             self.tx.run("sessions.set_wakes", id=session.id, wakes=session.wakes, stops=0)
         aside = self._aside(session, changed)
         room = INJECTED_BYTES_MAX - len(aside.encode()) - 2 * bool(aside)
-        letters = mail.offer_mail(self.service, session, rules.rung_of(self.event), limit=room)
+        letters = mail.offer(self.service, session, rules.rung_of(self.event), limit=room).text
         return TurnReply(context=_joined((aside, letters)) or None)
 
     def _aside(self, session: Session, changed: str = "") -> str:
@@ -177,13 +177,9 @@ class Taking:
         from roost.briefings.service import Briefings
 
         self.tx.run("turns.put_told", session=session.id, what=_briefing(session))
-        letters = mail.offer_mail(
-            self.service,
-            session,
-            rules.rung_of(self.event),
-            whole_max=rules.START_MESSAGES_MAX,
-            limit=rules.START_MAIL_BYTES,
-        )
+        rung = rules.rung_of(self.event)
+        whole_max, room = rules.START_MESSAGES_MAX, rules.START_MAIL_BYTES
+        letters = mail.offer(self.service, session, rung, whole_max=whole_max, limit=room).text
         notes = _cut(_joined((*self.whose.notes, changed)), rules.START_NOTES_BYTES)
         room = min(BRIEFING_BYTES_MAX, rules.START_BYTES_MAX - len(_joined((notes, letters)).encode()) - 4)
         briefing = Briefings[Sync](self.service._caller).briefing(session, git=self.around.git, limit=room)
@@ -198,7 +194,7 @@ class Taking:
             return TurnReply()
         owed = mail.reminders(self.service, session)
         room = INJECTED_BYTES_MAX - len(owed.encode()) - 2
-        letters = mail.offer_mail(self.service, session, "stop", asking_only=True, limit=room)
+        letters = mail.offer(self.service, session, "stop", asking_only=True, limit=room).text
         if not owed and not letters:
             return TurnReply()
         stops = session.stops + 1 if self.event.stop_active else 1

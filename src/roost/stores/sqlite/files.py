@@ -31,20 +31,14 @@ class Files:
         """
         found = [self._identity(path) for path in self._paths]
         if self._seen and found[0] != self._seen[0]:
-            raise self._replaced(self._paths[0], "is another file now")
+            raise _replaced(self._paths[0])
         self._seen = found
 
     def check(self) -> None:
-        """Raise StoreReplaced if one of them was deleted or replaced: nobody would ever see what is written (PROMISES
-        F12).
-        """
+        """Raise StoreReplaced if one of them was deleted or replaced: nobody would ever see what is written."""
         for path, seen in zip(self._paths, self._seen, strict=True):
             if self._identity(path) != seen:
-                raise self._replaced(path, "is another file now")
-
-    def wal_bytes(self) -> int:
-        """Return the size of the WAL."""
-        return os.stat(self._paths[1]).st_size
+                raise _replaced(path)
 
     def _identity(self, path: str) -> Identity:
         try:
@@ -53,11 +47,6 @@ class Files:
             hint = "the project was moved or removed: open it where it is now, and look what is stored there"
             raise StoreReplaced(f"the store's file {path} is gone", hint=hint) from None
         return found.st_dev, found.st_ino
-
-    def _replaced(self, path: str, what: str) -> StoreReplaced:
-        return StoreReplaced(
-            f"the store's file {path} {what}", hint="what was written meanwhile may be lost; open the project again"
-        )
 
 
 def create(path: str) -> None:
@@ -106,3 +95,8 @@ def in_wal_mode(path: str) -> bool:
     with open(path, "rb") as file:
         file.seek(18)
         return file.read(2) == b"\x02\x02"
+
+
+def _replaced(path: str) -> StoreReplaced:
+    hint = "what was written meanwhile may be lost; open the project again"
+    return StoreReplaced(f"the store's file {path} is another file now", hint=hint)
