@@ -9,7 +9,7 @@ from bench.scene import BODY, project, raw
 from roost.messages.model import Draft
 
 ALLOWED_SECONDS = 0.0003
-"""What a send may cost beside its rows (PROMISES 4, S2)."""
+"""What a send may cost beside its rows (S2)."""
 
 
 def s2() -> list[Line]:

@@ -16,7 +16,7 @@ KEPT_DAYS_MAX = 36_500
 ARCHIVES = "archives"
 PORT_MAX = 65_535
 RATE_AGENT_MAX = 10_000
-"""The hard cap of messages in 60 s that an operator may allow (PROMISES 7)."""
+"""The hard cap of messages in 60 s that an operator may allow."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

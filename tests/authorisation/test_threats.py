@@ -1,4 +1,4 @@
-"""Threats that no single door answers alone (PROMISES 6); each test is named after the one that it plays."""
+"""Threats that no single door answers alone; each test is named after the one that it plays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong input at each verb: one line of what, one of what to do, and the exit status of PROMISES 7."""
+"""Wrong input at each verb: one line of what, one of what to do, and an exit status."""
 
 from __future__ import annotations
 

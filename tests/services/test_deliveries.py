@@ -1,4 +1,4 @@
-"""What becomes of a message: offered, proved, acknowledged, or ended visibly (PROMISES 2 and 3)."""
+"""What becomes of a message: offered, proved, acknowledged, or ended visibly."""
 
 from __future__ import annotations
 

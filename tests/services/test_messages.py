@@ -1,4 +1,4 @@
-"""What a send promises: stored once, in order, for all or none, within limits, signed (PROMISES 2)."""
+"""What a send promises: stored once, in order, for all or none, within limits, signed."""
 
 from __future__ import annotations
 

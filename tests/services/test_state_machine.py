@@ -1,4 +1,4 @@
-"""Any order of sends, looks, acknowledgements, crashes, restarts and clock jumps keeps the invariants (PROMISES 3)."""
+"""Any order of sends, looks, acknowledgements, crashes, restarts and clock jumps keeps the invariants."""
 
 from __future__ import annotations
 

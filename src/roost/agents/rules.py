@@ -37,6 +37,6 @@ def checked_capabilities(capabilities: Iterable[str]) -> tuple[str, ...]:
 
 
 def _check_discord_id(value: str) -> None:
-    # `\d` and str.isdigit() take other scripts' digits too, so the ten are spelled out (PROMISES 7).
+    # `\d` and str.isdigit() take other scripts' digits too, so the ten are spelled out.
     if value and not (17 <= len(value) <= 20 and set(value) <= set("0123456789")):
         raise InvalidInput(f"{value!r} is not a Discord user id", hint="it has 17-20 digits")

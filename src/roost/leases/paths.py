@@ -18,7 +18,7 @@ from roost.errors import InvalidKey
 from roost.leases import globs
 
 KEY_BYTES_MAX = 512
-"""The longest key that a caller may write, in bytes (PROMISES 7)."""
+"""The longest key that a caller may write, in bytes."""
 
 EVERYTHING = globs.DEEP
 """The key of the whole repository."""

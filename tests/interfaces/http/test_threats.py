@@ -1,4 +1,4 @@
-"""What hostile pages, hosts and programs try (PROMISES 6); each test is named after the threat that it plays."""
+"""What hostile pages, hosts and programs try; each test is named after the threat that it plays."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from roost.errors import (
 )
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""EFBIG is what a limit on the size of files (RLIMIT_FSIZE) says; it is treated like a full disk (PROMISES F6)."""
+"""EFBIG is what a limit on the size of files (RLIMIT_FSIZE) says; it is treated like a full disk."""
 
 
 @contextmanager

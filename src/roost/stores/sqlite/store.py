@@ -283,7 +283,7 @@ class SqliteStore:
 
     def _check_after_boot(self, connection: apsw.Connection) -> None:
         """The first to open a store after a boot looks whether the disk kept its word: one that lies about syncs shows
-        here (F4).
+        here.
         """
         if not self.path or os.stat(self.path).st_size > CHECKED_BYTES_MAX:
             return
