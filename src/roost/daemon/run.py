@@ -12,6 +12,7 @@ import resource
 import signal
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,19 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # SIGHUP: the terminal of `roost up` is gone
             loop.add_signal_handler(number, self._stop.set)
+        self._assemble(loop)
+        watching = [loop.create_task(kept_up(duty, self._stop.set)) for duty in self._duties()]
+        try:
+            await self._open()
+            load()
+            gc.freeze()  # what is here stays for good: the collector need not look at it
+            gc.set_threshold(GC_ALLOCATIONS)
+            await self._stop.wait()
+        finally:
+            await self._close(watching)
+        return 0
+
+    def _assemble(self, loop: asyncio.AbstractEventLoop) -> None:
         project, aside = connect(self.place), connect(self.place)
         self.core = Core(project, aside, loop)
         self.hooks = Hooks(self.core, connect(self.place), self.place, self._is_lost_by)
@@ -84,24 +98,16 @@ class Daemon:
             make_way=self._make_way,
             is_lost_by=self._is_lost_by,
         )
-        archives = project.store.config.retention.folder
-        duties = (
+
+    def _duties(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        archives = self.core.project.store.config.retention.folder
+        return (
             self.core.watch,
             partial(self.doors.watch, self.door.still),
             self._leave_when_alone,
             partial(hourly.retain, self.place, archives),
             partial(launched.tidy, self.core, self.place),
         )
-        watching = [loop.create_task(kept_up(duty, self._stop.set)) for duty in duties]
-        try:
-            await self._open()
-            load()
-            gc.freeze()  # what is here stays for good: the collector need not look at it
-            gc.set_threshold(GC_ALLOCATIONS)
-            await self._stop.wait()
-        finally:
-            await self._close(watching)
-        return 0
 
     def _trace(self, settings: Settings) -> None:
         """Send traces where that is wanted; a daemon that cannot serves all the same."""

@@ -45,6 +45,7 @@ milliseconds: spinning takes the processor from the very callers that are waited
 GATHER_ENOUGH = 32
 """With so many calls a transaction waits for no more."""
 GATHER_CALLERS_MIN = 4
+"""So many must have written in the last two transactions, else nobody is waited for."""
 
 log = logging.getLogger("roost.daemon")
 Outcome = tuple[Job, Any, BaseException | None]

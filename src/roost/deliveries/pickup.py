@@ -112,7 +112,7 @@ class Pickup:
         if not found:
             return self._long(lambda: self._acknowledged_long(message, proof))
         delivery = found[0]
-        if self._rows.change(message=delivery.message):  # what was read of it is not what waits to be written
+        if self._rows.touches(message=delivery.message):  # what was read of it is not what waits to be written
             self._rows.write()
             return self.acknowledge(message, proof=proof)
         if delivery.state == "acknowledged":
@@ -136,7 +136,7 @@ class Pickup:
         return self._give(Asked(limit=limit, acknowledge=names, arrived=named, afresh=bool(afresh), batch=new_nonce()))
 
     def _give(self, asked: Asked) -> Page:
-        if self._rows.change(agent=self.tx.me.agent):
+        if self._rows.touches(agent=self.tx.me.agent):
             self._rows.write()
         reader, found = self._reader(asked.limit), self._mine(asked.acknowledge)
         if reader is None or reader.kept or len(found) < len(asked.acknowledge):

@@ -64,7 +64,7 @@ class Rows:
         self.tx = tx
         self._forget()
 
-    def change(self, *, agent: str = "", message: str = "") -> bool:
+    def touches(self, *, agent: str = "", message: str = "") -> bool:
         """Say whether something of this agent, or of this message, waits to be written."""
         return agent in self._agents or message in self._messages
 
