@@ -43,14 +43,14 @@ COUNTED_MAX = 1_000
 class Reader(msgspec.Struct, frozen=True):
     """What matters of a session that asks for its mail.
 
-    `kept`: something of its mail is held, or an operation has its input. `linked`: there are messages in the project
+    `held`: something of its mail is held, or an operation has its input. `linked`: there are messages in the project
     that wait for others. `offered` counts what it was given and nothing has proved yet, `waiting` what it may be given.
     """
 
     context: int
     transcript: bool
     paused: bool
-    kept: bool
+    held: bool
     linked: bool
     offered: int
     waiting: int
@@ -139,7 +139,7 @@ class Pickup:
         if self._rows.touches(agent=self.tx.me.agent):
             self._rows.write()
         reader, found = self._reader(asked.limit), self._mine(asked.acknowledge)
-        if reader is None or reader.kept or len(found) < len(asked.acknowledge):
+        if reader is None or reader.held or len(found) < len(asked.acknowledge):
             return self._long(lambda: self._given_long(asked))
         done = [_acknowledgeable(one) for one in found if one.state != "acknowledged"]
         proved = self._proved_by(asked, reader, found, done)

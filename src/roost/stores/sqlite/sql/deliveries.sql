@@ -32,7 +32,7 @@ ORDER BY d.rank, d.seq LIMIT :limit;
 SELECT s.context AS context, s.transcript <> '' AS transcript,
     a.paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM project p WHERE p.id = :project AND p.paused_at IS NOT NULL) AS paused,
     EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_held WHERE project = :project AND recipient = a.id AND state = 'held')
-        OR EXISTS (SELECT 1 FROM operation_target WHERE project = :project AND agent = a.id) AS kept,
+        OR EXISTS (SELECT 1 FROM operation_target WHERE project = :project AND agent = a.id) AS held,
     EXISTS (SELECT 1 FROM dependency WHERE project = :project) AS linked,
     (SELECT count(*) FROM (SELECT 1 FROM delivery INDEXED BY delivery_offered WHERE project = :project AND session = s.id
         AND state = 'offered' LIMIT :most)) AS offered,
