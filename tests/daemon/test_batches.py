@@ -383,7 +383,7 @@ def _mail_counted_once(patch: pytest.MonkeyPatch) -> None:
 
 def _rows_unwritten(patch: pytest.MonkeyPatch) -> None:
     """A call does not see what an earlier one of its agent did in the same run."""
-    patch.setattr(Rows, "change", lambda self, **of: False)
+    patch.setattr(Rows, "touches", lambda self, **of: False)
 
 
 def _taker_mistaken(patch: pytest.MonkeyPatch) -> None:
