@@ -190,6 +190,7 @@ def test_nonsense_in_run_json_tells_nothing(unserved: Served, text: str) -> None
 
 def test_a_socket_that_nobody_serves_is_taken_over_and_any_other_file_there_too(unserved: Served) -> None:
     path = os.path.join(sockets(unserved.place), places.NATIVE)
+    Path(path).unlink(missing_ok=True)  # that of a killed daemon, whose project's inode this one has got
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)
     assert unserved.start().run.socket == path
