@@ -291,7 +291,9 @@ class Messages(Taking[M]):
 
     @stream
     def listen(self, *, limit: int = 20) -> Iterator[Item]:
-        """Yield the caller's mail as it comes, without end; asking for the next one confirms those before."""
+        """Yield the caller's mail as it comes, without end; asking for the next page, of `limit`, confirms the one
+        before. Of a page in whose middle its reader ends all is offered again: who may end anywhere takes `limit=1`.
+        """
         messages = Messages[Sync](self._caller)
         page = messages.take(limit=limit)
         while True:

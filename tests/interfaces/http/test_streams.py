@@ -71,6 +71,24 @@ def test_mail_comes_by_the_socket_one_by_one_and_asking_on_proves_it(site: Site)
         assert _frame(live, "acked")["state"] == "acknowledged"
 
 
+def test_what_a_client_used_before_it_left_counts_and_what_it_was_not_sent_has_not_been_tried(site: Site) -> None:
+    ada, bob = site.client("ada"), site.client("bob")
+    batch = call(bob, "POST", "/v1/messages/inbox/take?limit=500").json()["batch"]
+    call(bob, "POST", "/v1/messages/inbox/arrived", {"batches": [batch] if batch else []})
+    sent = [call(ada, "POST", "/v1/messages", {"to": "bob", "text": "one of four"}).json()["number"] for _ in range(4)]
+    seen = []
+    for _ in range(2):
+        with site.stream("bob") as live:
+            _say(live, type="listen")
+            for _ in range(2):
+                item = _frame(live, "mail")["item"]
+                seen.append((item["message"]["number"], item["attempts"]))
+                _say(live, type="more")
+            _until(lambda: _state(ada, seen[-1][0]) == "delivered")
+    assert [number for number, _ in seen] == sent
+    assert all(attempts <= 2 for _, attempts in seen), "what follows may have been on its way when the client left"
+
+
 def test_wrong_frames_are_told_so_and_the_socket_goes_on(site: Site) -> None:
     with site.stream("bob") as live:
         for text in (

@@ -45,7 +45,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cursor: str | None = None
     filter: Filter = Filter()
     message: str = ""
-    limit: int = 20
+    limit: int = 1
 
 
 _said = msgspec.json.Decoder(Said)
