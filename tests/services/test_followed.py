@@ -67,6 +67,16 @@ def test_who_listens_gets_each_message_once_and_proves_it_by_asking_on(hub: HubO
     assert planner.deliveries.of("m3")[0].state == "delivered"
 
 
+def test_what_a_listener_used_before_it_ended_does_not_come_again_and_nothing_else_counts_as_tried(hub: HubOf) -> None:
+    planner, builder = hub("planner"), hub("builder")
+    said(planner, "one", "two", "three")
+    heard = builder.messages.listen()
+    assert [item.message.body for item in islice(heard, 2)] == ["one", "two"]
+    heard.close()  # type: ignore[attr-defined]
+    again = builder.messages.listen()
+    assert [(item.message.body, item.attempts) for item in islice(again, 2)] == [("two", 2), ("three", 1)]
+
+
 WRONG: list[tuple[str, str, dict[str, Any], type[RoostError]]] = [
     ("history", "follow", {"cursor": "1-2"}, BadCursor),
     ("history", "follow", {"kinds": "message"}, InvalidInput),

@@ -34,7 +34,7 @@ POLL_SECONDS = 0.02
 """How often the core looks whether another process committed, while anybody here waits for news."""
 REST_SECONDS = 0.25
 """The same while nobody does."""
-LISTEN_LIMIT = 20
+LISTEN_LIMIT = 1
 
 
 class Core:

@@ -290,9 +290,11 @@ class Messages(Taking[M]):
                 self._caller.idle(FOLLOW_POLL_SECONDS)
 
     @stream
-    def listen(self, *, limit: int = 20) -> Iterator[Item]:
-        """Yield the caller's mail as it comes, without end; asking for the next page, of `limit`, confirms the one
-        before. Of a page in whose middle its reader ends all is offered again: who may end anywhere takes `limit=1`.
+    def listen(self, *, limit: int = 1) -> Iterator[Item]:
+        """Yield the caller's mail as it comes, without end; asking for the next one confirms the one before.
+
+        With a higher `limit` mail is offered, and confirmed, by pages of so many, which costs fewer writes. Of a page
+        in whose middle its reader ends, all is offered again, and counts as tried.
         """
         messages = Messages[Sync](self._caller)
         page = messages.take(limit=limit)
