@@ -22,7 +22,7 @@ from websockets.sync.client import connect as ws
 from roost import reach
 from roost.daemon.door import BEHIND_SECONDS_MAX
 from roost.daemon.places import told
-from roost.errors import Archived
+from roost.errors import Archived, Stopping
 from roost.interfaces.door import Entrant, Told
 from roost.interfaces.http.sockets import Said, Served
 from roost.interfaces.http.sse import EventStream
@@ -178,6 +178,32 @@ def test_an_event_stream_says_why_it_cannot_go_on() -> None:
     text = b"".join(message.get("body", b"") for message in sent).decode()
     assert "event: error" in text and '"code":"ARCHIVED"' in text
     assert sent[-1]["more_body"] is False
+
+
+def test_the_server_hangs_up_once_every_stream_has_said_why_it_ends() -> None:
+    who = Entrant(session="s", agent="a", name="bob", kind="agent")
+    told: list[bool] = []
+
+    async def stop() -> None:
+        no_door: Any = None  # it is asked for tokens later than this
+        connections = Connections(no_door, most=3)
+        one, _deaf = connections.add(who), connections.add(who)
+
+        async def serve() -> None:
+            await one.over.wait()
+            await asyncio.sleep(0.05)
+            told.append(isinstance(one.why, Stopping))
+            connections.remove(one)
+
+        serving = asyncio.create_task(serve())
+        await connections.end(Stopping("the daemon stops", hint=""), seconds=0.3)
+        assert told == [True]
+        assert len(connections) == 1, "one that takes nothing holds nobody up"
+        with pytest.raises(Stopping):
+            connections.add(who)
+        await serving
+
+    asyncio.run(stop())
 
 
 def test_a_socket_that_cannot_begin_leaves_nothing_running() -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 2_048
 KEEP_ALIVE_SECONDS = 30
+TELL_SECONDS_MAX = 1.0
+"""So long streams have to be told that the daemon stops; one that takes nothing is hung up on."""
 STOP_SECONDS_MAX = 2
 FRAME_BYTES_MAX = 64 * 1024
 PORT_OF_ALL = Daemon().port
@@ -47,7 +49,8 @@ class Served:
 
     async def stop(self) -> None:
         """Answer what is under way and stop; streams are told, and closed."""
-        self._streams.end(Stopping("the daemon stops", hint="connect again and go on from your cursor"))
+        why = Stopping("the daemon stops", hint="connect again and go on from your cursor")
+        await self._streams.end(why, seconds=TELL_SECONDS_MAX)  # the server hangs up without a word
         for server in self._servers:
             server.should_exit = True
         with contextlib.suppress(TimeoutError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -53,12 +54,17 @@ class Connections:
         self._open: set[Connected] = set()
         self._per_principal: Counter[str] = Counter()
         self._watching: asyncio.Task[None] | None = None
+        self._over: RoostError | None = None
+        self._emptied = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, entrant: Entrant) -> Connected:
-        """Take up a connection. Raises RateLimited for one too many in all, LimitReached for one of its principal."""
+        """Take up a connection. Raises RateLimited for one too many in all, LimitReached for one of its principal, and
+        what ended the others."""
+        if self._over is not None:
+            raise self._over
         if len(self._open) >= self._most:
             raise RateLimited(f"{self._most:,} streams are open", hint="try again later", retry_after=5.0)
         if self._per_principal[entrant.agent] >= PER_PRINCIPAL_MAX:
@@ -77,11 +83,18 @@ class Connections:
             self._per_principal[connected.entrant.agent] -= 1
             if not self._per_principal[connected.entrant.agent]:
                 del self._per_principal[connected.entrant.agent]
+            if self._over is not None and not self._open:
+                self._emptied.set()
 
-    def end(self, why: RoostError) -> None:
-        """End every connection."""
+    async def end(self, why: RoostError, *, seconds: float) -> None:
+        """Tell every connection why it ends, and let in no other; return when they are over, or after so long."""
+        self._over = why
         for one in tuple(self._open):
             one.end(why)
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._emptied.wait()
 
     async def _watch(self) -> None:
         """End the connections of tokens that are valid no more; goes on while anybody is connected."""
