@@ -1,4 +1,5 @@
-"""Serve a scratch project by a real daemon and let schemathesis loose on it; the exit code is schemathesis's own.
+"""Serve a scratch project by a real daemon and let schemathesis loose on it; the exit code is schemathesis's own, or 1
+where the daemon wrote down an error.
 
 It fails on a 5xx, on a status, content type or body that the OpenAPI document does not tell of, on wrong input that is
 taken and on a method that is not refused. That each route asks for its token is tested elsewhere: wrong tokens are soon
@@ -10,11 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from roost import reach
 from roost.connect import connect
-from roost.daemon.places import told
+from roost.daemon.places import Lock, told
 
 SETTINGS = "[daemon]\nport = 0\nidle_seconds = 3600\n[limits]\nrate_agent = 10000\nrate_human = 10000\n"
 CHECKS = (
@@ -43,11 +45,22 @@ def main(arguments: list[str]) -> int:
         run = told(str(place))
         assert run is not None
         try:
-            return fuzz(f"http://127.0.0.1:{run.port}", key, arguments)
+            status = fuzz(f"http://127.0.0.1:{run.port}", key, arguments)
         finally:
-            os.kill(run.pid, signal.SIGTERM)
-            log = (place / reach.LOG).read_text()
-            print(*[line for line in log.splitlines() if "Traceback" in line or " ERROR " in line], sep="\n")
+            end(run.pid, place)
+        log = (place / reach.LOG).read_text().splitlines()
+        troubles = [line for line in log if "Traceback" in line or " ERROR " in line]
+        print(*troubles, sep="\n")
+        return status or min(1, len(troubles))
+
+
+def end(pid: int, place: Path) -> None:
+    """Stop the daemon, and wait until it has: the folder it writes into is removed next."""
+    os.kill(pid, signal.SIGTERM)
+    lock = Lock(str(place))
+    while not lock.take():
+        time.sleep(0.02)
+    lock.release()
 
 
 def peopled(place: Path) -> str:
