@@ -27,6 +27,7 @@ from roost.interfaces.door import Entrant, Told
 from roost.interfaces.http.sockets import Said, Served
 from roost.interfaces.http.sse import EventStream
 from roost.interfaces.http.streams import Connected, Connections
+from tests.daemon.served import eventually, is_alive
 
 from .conftest import SETTINGS, Site, begin, call, end
 
@@ -276,6 +277,7 @@ def test_streams_go_on_without_a_gap_when_the_daemon_is_killed(own: Site) -> Non
             seen.append(event["told"]["message"]["body"])
             cursor = event["cursor"]
         os.kill(own.pid, signal.SIGKILL)
+    eventually(lambda: not is_alive(own.pid), "the killed daemon is gone: until then it seems to run")
     reach.start(own.place)
     run = told(own.place)
     assert run is not None and run.port == own.port
