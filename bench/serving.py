@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.scene import SETTINGS
 from roost import reach, workdir
 from roost.connect import connect
-from roost.daemon.places import Lock, Run, told
+from roost.daemon.places import Run, stop, told
 
+STOP_SECONDS_MAX = 60.0
+"""Only that a hung run ends."""
 DAEMON = "[daemon]\nport = 0\nidle_seconds = 3600\nstreams_max = 20000\n"
 
 
@@ -64,8 +63,4 @@ def served() -> Iterator[Served]:
         try:
             yield Served(place, run)
         finally:
-            os.kill(run.pid, signal.SIGTERM)
-            lock = Lock(place)
-            while not lock.take():
-                time.sleep(0.02)
-            lock.release()
+            stop(place, seconds=STOP_SECONDS_MAX)

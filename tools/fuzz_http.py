@@ -7,16 +7,14 @@ answered with 429, which schemathesis does not expect.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from roost import reach
 from roost.connect import connect
-from roost.daemon.places import Lock, told
+from roost.daemon.places import stop, told
 
 SETTINGS = "[daemon]\nport = 0\nidle_seconds = 3600\n[limits]\nrate_agent = 10000\nrate_human = 10000\n"
 CHECKS = (
@@ -29,6 +27,7 @@ CHECKS = (
     "missing_required_header",
     "unsupported_method",
 )
+STOP_SECONDS_MAX = 30.0
 CONFIG = Path(__file__).with_name("schemathesis.toml").resolve()
 ARGUMENTS = ("--checks", ",".join(CHECKS), "--max-examples", "30", "--seed", "7", "--continue-on-failure", "--no-color")
 
@@ -47,20 +46,11 @@ def main(arguments: list[str]) -> int:
         try:
             status = fuzz(f"http://127.0.0.1:{run.port}", key, arguments)
         finally:
-            end(run.pid, place)
+            stop(str(place), seconds=STOP_SECONDS_MAX)  # it writes into the folder that is removed next
         log = (place / reach.LOG).read_text().splitlines()
         troubles = [line for line in log if "Traceback" in line or " ERROR " in line]
         print(*troubles, sep="\n")
         return status or min(1, len(troubles))
-
-
-def end(pid: int, place: Path) -> None:
-    """Stop the daemon, and wait until it has: the folder it writes into is removed next."""
-    os.kill(pid, signal.SIGTERM)
-    lock = Lock(str(place))
-    while not lock.take():
-        time.sleep(0.02)
-    lock.release()
 
 
 def peopled(place: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.leftovers import daemons_in
 
-from .served import Served
+from .served import Served, serving
 
 GOING_SECONDS_MAX = 5.0
 """A process ends a moment after it let its lock go."""
@@ -19,14 +19,15 @@ GOING_SECONDS_MAX = 5.0
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A project with a daemon that runs already."""
-    for made in _made(tmp_path, monkeypatch):
+    with serving(tmp_path, monkeypatch) as made:
         yield made.start()
 
 
 @pytest.fixture
 def unserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A project whose daemon is not started yet."""
-    yield from _made(tmp_path, monkeypatch)
+    with serving(tmp_path, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +38,3 @@ def no_daemon_is_left(tmp_path: Path) -> Iterator[None]:
     while left := daemons_in(tmp_path):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
-
-
-def _made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    for variable in ("ROOST_SESSION", "ROOST_DIR", "ROOST_AGENT"):
-        monkeypatch.delenv(variable, raising=False)
-    made = Served(folder)
-    try:
-        yield made
-    finally:
-        made.end()

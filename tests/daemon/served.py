@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from roost import reach
 from roost.connect import Project, connect
@@ -167,6 +169,19 @@ class Served:
         stop_daemons(self.place)
         for pid in self._pids:
             eventually(lambda pid=pid: not is_alive(pid), f"process {pid} is gone")  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Make a project in a folder, which is made too, for a process that is nobody yet; nothing of it is left behind."""
+    for variable in ("ROOST_SESSION", "ROOST_DIR", "ROOST_AGENT"):
+        monkeypatch.delenv(variable, raising=False)
+    folder.mkdir(exist_ok=True)
+    made = Served(folder)
+    try:
+        yield made
+    finally:
+        made.end()
 
 
 class Wire:

@@ -17,20 +17,16 @@ from tests.interfaces.conftest import keyed
 from tests.interfaces.hooked import Hooked
 from tests.leftovers import stop_daemons
 
-from .served import GUARD_SECONDS, Served, eventually, is_alive
+from .served import GUARD_SECONDS, Served, eventually, is_alive, serving
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A project in a folder of its own, served."""
-    for variable in ("ROOST_SESSION", "ROOST_DIR", "ROOST_AGENT"):
-        monkeypatch.delenv(variable, raising=False)
-    (tmp_path / "before").mkdir()
-    made = Served(tmp_path / "before")
     try:
-        yield made.start()
+        with serving(tmp_path / "before", monkeypatch) as made:
+            yield made.start()
     finally:
-        made.end()
         stop_daemons(str(tmp_path / "after" / ".roost"))
 
 

@@ -6,12 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from roost.connect import connect
-from tests.daemon.served import Served
+from tests.daemon.served import Served, serving
 
 TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "wire.md").read_text()
 PROGRAM = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)[-1]
@@ -20,23 +21,17 @@ SECONDS_MAX = 30
 
 
 @pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
-    """A project with a daemon and a person."""
-    for variable in ("ROOST_SESSION", "ROOST_DIR", "ROOST_AGENT"):
-        monkeypatch.delenv(variable, raising=False)
-    made = Served(tmp_path)
-    project = connect(made.place)
-    project.system().turns.person("ada")
-    project.close()
-    return made
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A project with a person and a daemon that runs."""
+    with serving(tmp_path, monkeypatch) as made:
+        project = connect(made.place)
+        project.system().turns.person("ada")
+        project.close()
+        yield made.start()
 
 
 def test_the_client_of_the_native_protocol_speaks_it(served: Served) -> None:
-    try:
-        served.start()
-        said = _run(PROGRAM, served.folder)
-    finally:
-        served.end()
+    said = _run(PROGRAM, served.folder)
     assert {line.split(" ", 2)[1] for line in said[:2]} == {"ok"}
     assert said[2].startswith("message.sent ")
 

@@ -15,6 +15,8 @@ from roost.hub import Hub
 from roost.interfaces.cli.app import run
 from roost.verbs import Sync
 
+from .hooked import Hooked, new_project
+
 HubOf = Callable[[str], Hub[Sync]]
 
 
@@ -39,6 +41,21 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     opened = connect(folder)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Hooked]:
+    """A client that has not begun yet."""
+    begun = Hooked(new_project(tmp_path))
+    yield begun
+    begun.crash()
+
+
+@pytest.fixture
+def client(fresh: Hooked) -> Hooked:
+    """A client that began as `builder`."""
+    assert "You are builder" in fresh.start().context
+    return fresh
 
 
 @pytest.fixture

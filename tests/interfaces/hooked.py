@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -142,6 +143,16 @@ class Hooked:
 
     def project(self) -> Project:
         return connect(self.place)
+
+    def mail(self, text: str = "look at the parser", **fields: object) -> str:
+        """Send a message to this client's agent, as `planner`; return its ref."""
+        with contextlib.closing(self.project()) as project:
+            return project.joined("planner").messages.send(to="builder", text=text, **fields).ref  # type: ignore[arg-type]
+
+    def states(self, ref: str) -> list[str]:
+        """Return the state of each delivery of a message."""
+        with contextlib.closing(self.project()) as project:
+            return [one.state for one in project.system().deliveries.of(ref)]
 
     def crash(self) -> None:
         self._process.kill()

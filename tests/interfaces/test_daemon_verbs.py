@@ -18,20 +18,14 @@ from roost.errors import InvalidInput
 from roost.interfaces.cli.app import run
 from roost.interfaces.hook import forward
 from roost.interfaces.mcp import program
-from tests.daemon.served import GUARD_SECONDS, Served, eventually
+from tests.daemon.served import GUARD_SECONDS, Served, eventually, serving
 
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A project with a daemon that runs."""
-    for variable in ("ROOST_SESSION", "ROOST_DIR", "ROOST_AGENT"):
-        monkeypatch.delenv(variable, raising=False)
-    (tmp_path / "one").mkdir()
-    made = Served(tmp_path / "one")
-    try:
+    with serving(tmp_path / "one", monkeypatch) as made:
         yield made.start()
-    finally:
-        made.end()
 
 
 def roost(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

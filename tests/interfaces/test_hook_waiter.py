@@ -12,18 +12,9 @@ import pytest
 
 from roost.interfaces.hook import waiter
 
-from .hooked import Hooked, new_project
+from .hooked import Hooked
 
 Process = subprocess.Popen[bytes]
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[Hooked]:
-    """A client that began as `builder` and is idle."""
-    begun = Hooked(new_project(tmp_path))
-    begun.start()
-    yield begun
-    begun.crash()
 
 
 @pytest.fixture
@@ -46,22 +37,6 @@ def sitting(client: Hooked) -> Process:
     return process
 
 
-def send(client: Hooked, text: str, **fields: object) -> str:
-    project = client.project()
-    try:
-        return project.joined("planner").messages.send(to="builder", text=text, **fields).ref  # type: ignore[arg-type]
-    finally:
-        project.close()
-
-
-def state(client: Hooked, ref: str) -> str:
-    project = client.project()
-    try:
-        return project.system().deliveries.of(ref)[0].state
-    finally:
-        project.close()
-
-
 def stays(process: Process, seconds: float = 1.2) -> bool:
     try:
         process.wait(timeout=seconds)
@@ -76,21 +51,21 @@ def stderr_of(process: Process) -> str:
 
 
 def test_mail_that_asks_wakes_an_idle_session(client: Hooked, beside: Process) -> None:
-    ref = send(client, "which one?", type="question")
+    ref = client.mail("which one?", type="question")
     assert beside.wait(timeout=5) == 2
     assert "which one?" in stderr_of(beside)
-    assert state(client, ref) == "offered"
+    assert client.states(ref) == ["offered"]
 
 
 def test_mail_that_asks_for_nothing_wakes_nobody(client: Hooked, beside: Process) -> None:
-    ref = send(client, "for your information")
+    ref = client.mail("for your information")
     assert stays(beside)
-    assert state(client, ref) == "pending"
+    assert client.states(ref) == ["pending"]
 
 
 def test_a_busy_session_is_not_woken_and_an_idle_one_is_as_soon_as_it_is(client: Hooked, beside: Process) -> None:
     client.hook("UserPromptSubmit")
-    send(client, "which one?", type="question")
+    client.mail("which one?", type="question")
     assert stays(beside)
     beat = client.place / "beats" / f"claude-{client.session}"
     beat.write_text(f"{time.monotonic_ns() // 1_000_000} idle\n")
@@ -98,14 +73,14 @@ def test_a_busy_session_is_not_woken_and_an_idle_one_is_as_soon_as_it_is(client:
 
 
 def test_mail_of_before_the_waker_began_wakes_too(client: Hooked) -> None:
-    send(client, "which one?", type="question")
+    client.mail("which one?", type="question")
     with client.begin("Stop", "wait") as process:
         assert process.wait(timeout=5) == 2
 
 
 def test_a_look_that_fails_is_taken_again(client: Hooked, beside: Process) -> None:
     client.hook("UserPromptSubmit")
-    send(client, "which one?", type="question")
+    client.mail("which one?", type="question")
     broken = client.place / "roost.toml"
     broken.write_text("nonsense = [")
     (client.place / "beats" / f"claude-{client.session}").write_text("1 idle\n")
@@ -119,7 +94,7 @@ def test_a_look_that_fails_is_taken_again(client: Hooked, beside: Process) -> No
 def test_the_newest_waker_takes_over(client: Hooked, beside: Process) -> None:
     with sitting(client) as second:
         assert beside.wait(timeout=3) == 0
-        send(client, "which one?", type="question")
+        client.mail("which one?", type="question")
         assert second.wait(timeout=5) == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import stat
 import tempfile
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from roost.errors import StoreReplaced, UnsafeFolder
+from roost.errors import StoreReplaced, TimedOut, UnsafeFolder
 from roost.reach import SOCKET, mark_of
 from roost.runtimes.host import LocalHost
 
@@ -20,6 +21,7 @@ LOCK, RUN, PORT = "daemon.lock", "run.json", "port"
 NATIVE, HTTP = "native.sock", "http.sock"
 PATH_BYTES_MAX = 107
 """sun_path holds 108 bytes with its end (unix(7))."""
+STOP_POLL_SECONDS = 0.02
 
 
 class Lock:
@@ -148,6 +150,28 @@ def told(place: str) -> Run | None:
             return msgspec.json.decode(file.read(), type=Run)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def stop(place: str, *, seconds: float) -> int:
+    """Stop the daemon of a place, wait until it wrote its last word, and return its process; 0 where none runs.
+
+    Raises TimedOut after so long.
+    """
+    lock, told_to, deadline = Lock(place), 0, time.monotonic() + seconds
+    while not lock.take():
+        run = told(place)
+        if run is not None and told_to not in (0, run.pid):
+            break  # whoever still calls has started the next one
+        if run is not None and not told_to:
+            told_to = run.pid
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(told_to, signal.SIGTERM)
+        if time.monotonic() > deadline:
+            kill = f"; `kill -9 {told_to}` ends it, and loses nothing that was answered" if told_to else ""
+            raise TimedOut(f"the daemon did not stop within {seconds:g} s", hint=f"see `roost logs`{kill}")
+        time.sleep(STOP_POLL_SECONDS)
+    lock.release()
+    return told_to
 
 
 def facts(run: Run) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from roost import config, reach
-from roost.errors import TimedOut
 from roost.interfaces.cli.output import flush
 from roost.interfaces.cli.times import DURATION
 from roost.interfaces.cli.verbs import Cli, verb
@@ -50,23 +47,9 @@ def up(cli: Cli, detach: bool) -> None:
 @click.option("--timeout", type=DURATION, default=DOWN_SECONDS_MAX, show_default="10s", help="The longest wait.")
 def down(cli: Cli, timeout: float) -> None:
     """Stop the project's daemon. What it was asked is answered first; agents go on with the file."""
-    from roost.daemon.places import Lock
+    from roost.daemon.places import stop
 
-    place = reach.place_of(cli.folder)
-    lock, told_to, deadline = Lock(place), 0, time.monotonic() + timeout
-    while not lock.take():
-        run = _told(place)
-        if run is not None and told_to not in (0, run.pid):
-            break  # whoever still calls has started the next one
-        if run is not None and not told_to:
-            told_to = run.pid
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(told_to, signal.SIGTERM)
-        if time.monotonic() > deadline:
-            kill = f"; `kill -9 {told_to}` ends it, and loses nothing that was answered" if told_to else ""
-            raise TimedOut(f"the daemon did not stop within {timeout:g} s", hint=f"see `roost logs`{kill}")
-        time.sleep(0.02)
-    lock.release()
+    told_to = stop(reach.place_of(cli.folder), seconds=timeout)
     if cli.out.as_json:
         cli.out.json({"stopped": bool(told_to)})
     else:
