@@ -22,6 +22,7 @@ from roost.daemon.places import Lock, Run, told
 from roost.hub import Hub
 from roost.interfaces.wire import frames
 from roost.interfaces.wire.frames import HELLO, Answer, Frames, Hello, Request
+from roost.runtimes.host import LocalHost
 from roost.verbs import Sync
 from tests.leftovers import stop_daemons
 
@@ -222,8 +223,4 @@ class Wire:
 
 def is_alive(pid: int) -> bool:
     """Say whether a process runs; one that ended and that nobody waited for does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    return LocalHost().process(pid) is not None

@@ -90,8 +90,15 @@ def _stat(pid: int) -> list[bytes] | None:
 
 def _started(pid: int) -> int | None:
     fields = _stat(pid)
-    # A zombie (state Z or X) has ended: only its parent has not looked yet.
-    return None if fields is None or fields[0] in (b"Z", b"X") else int(fields[19])
+    return None if fields is None or _has_ended(state=fields[0], threads=int(fields[17])) else int(fields[19])
+
+
+def _has_ended(*, state: bytes, threads: int) -> bool:
+    """Say whether a process is over, though its parent has not looked yet (state Z or X, proc(5)).
+
+    The state is the first thread's; while another one runs, or is only being killed, the process still holds its locks.
+    """
+    return state in (b"Z", b"X") and threads <= 1
 
 
 def _parent(pid: int) -> int:
