@@ -107,9 +107,9 @@ class Served:
         return pid
 
     def crash(self) -> None:
-        """Kill the daemon, and wait until the kernel has let its lock go."""
-        self.kill()
-        eventually(lambda: not self.serves, "the lock of a killed daemon is free")
+        """Kill the daemon, and wait until it is gone: its lock may be free while its sockets are still being closed."""
+        pid = self.kill()
+        eventually(lambda: not is_alive(pid), "the killed daemon is gone")
 
     def stop(self) -> None:
         """Stop the daemon, and wait until its lock is free."""
