@@ -20,9 +20,14 @@ def daemons_in(folder: Path) -> list[str]:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue  # it ended meanwhile
-        if any("roost" in word for word in words[:3]) and any(word.startswith(f"{folder}/") for word in words):
+        if any(map(_is_roost, words[1:3])) and any(word.startswith(f"{folder}/") for word in words):
             found.append(f"{pid}: {' '.join(words)}")
     return found
+
+
+def _is_roost(word: str) -> bool:
+    """Say whether a word after the interpreter makes it Roost's command line or daemon: a module, a script, or code."""
+    return word.startswith("roost.") or os.path.basename(word) == "roost" or "roost.daemon" in word
 
 
 def stop_daemons(place: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -91,9 +92,14 @@ def test_a_starter_that_does_not_get_on_is_passed_over_once(unserved: Served, mo
 def test_a_daemon_that_is_killed_while_it_starts_is_no_hindrance_for_the_next(unserved: Served) -> None:
     reach.spawn(unserved.place)
     eventually(lambda: daemons_in(unserved.folder), "it is spawned")
-    for line in daemons_in(unserved.folder):
-        os.kill(int(line.partition(":")[0]), signal.SIGKILL)
-    eventually(lambda: not daemons_in(unserved.folder), "it is gone")
+
+    def is_gone() -> bool:
+        for line in (left := daemons_in(unserved.folder)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(line.partition(":")[0]), signal.SIGKILL)  # what it forks meanwhile is met at the next look
+        return not left
+
+    eventually(is_gone, "it is gone")
     assert unserved.start().hub("alice").sessions.me().name == "alice"
 
 
