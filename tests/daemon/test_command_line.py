@@ -192,9 +192,9 @@ def test_it_gets_nobodys_session_and_nobodys_keys(unserved: Served, monkeypatch:
 
 def test_it_leaves_when_nobody_is_alive(unserved: Served) -> None:
     unserved.configure(SETTINGS.replace("idle_seconds = 600", "idle_seconds = 0.4"))
-    pid = unserved.start().pid
-    eventually(lambda: not is_alive(pid), "it left")
-    assert "nobody is alive: leaving" in unserved.log
+    assert reach.spawn(unserved.place)
+    eventually(lambda: "nobody is alive: leaving" in unserved.log, "it says that it leaves")
+    eventually(lambda: not daemons_in(unserved.folder), "it left")
     assert not unserved.serves
 
 
