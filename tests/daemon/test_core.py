@@ -129,6 +129,36 @@ def test_who_listens_goes_on_after_a_commit_that_failed(tmp_path: Path, monkeypa
     assert (ear.pages, ear.errors) == ([("heard",)], [])
 
 
+def test_who_listens_no_more_before_their_turn_is_offered_nothing(tmp_path: Path) -> None:
+    ear = Ear()
+
+    async def play() -> list[tuple[str, int]]:
+        async with opened(tmp_path) as (core, alice, session):
+            await alice.messages.send(to="alice", text="waits")
+            with core.project.store.gate():
+                core.listeners.remove(core.listen(session, ear.tell))
+            await core.writer.drained()
+            return [(one.state, one.attempts) for one in await alice.deliveries.of("m1")]
+
+    assert asyncio.run(play()) == [("pending", 0)]
+    assert ear.pages == []
+
+
+def test_who_left_while_mail_was_missed_does_not_look_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = Ear()
+
+    async def play() -> int:
+        async with opened(tmp_path) as (core, _, session):
+            listener = core.listen(session, ear.tell)
+            listener.missed = True
+            core.listeners.remove(listener)
+            await core.writer.drained()
+            return core.writer.calls
+
+    assert asyncio.run(play()) == 1
+    assert (ear.pages, ear.errors) == ([], [])
+
+
 def test_what_another_process_sent_just_before_a_commit_of_ours_is_heard_at_the_next_look(tmp_path: Path) -> None:
     ear = Ear()
 

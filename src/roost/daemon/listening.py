@@ -24,7 +24,7 @@ Outcome = tuple[Job, Any, BaseException | None]
 class Listener:
     """One session that listens. `tell` gets its mail, or the error that ends it, after the commit."""
 
-    __slots__ = ("agent", "batch", "bell", "limit", "missed", "session", "tell", "waits")
+    __slots__ = ("agent", "batch", "bell", "job", "limit", "missed", "session", "tell", "waits")
 
     def __init__(
         self, session: str, agent: str, bell: str, limit: int, tell: Callable[[Page | None, BaseException | None], None]
@@ -37,6 +37,7 @@ class Listener:
         self.waits = False
         self.missed = False
         self.batch: str | None = None  # the page that it was given last; None before the first
+        self.job: Job | None = None  # its last look for mail, which may not be made yet
 
 
 class Listeners:
@@ -61,7 +62,9 @@ class Listeners:
         self._submit(self._job(listener))
 
     def remove(self, listener: Listener) -> None:
-        """Forget one who listens no more."""
+        """Forget one who listens no more: a look that is not made yet would offer mail to nobody."""
+        if listener.job is not None:
+            listener.job.given_up = True
         left = [one for one in self._by_bell.pop(listener.bell, ()) if one is not listener]
         if left:
             self._by_bell[listener.bell] = left
@@ -98,6 +101,8 @@ class Listeners:
 
     def _job(self, listener: Listener) -> Job:
         def reply(page: Page | None, error: BaseException | None) -> None:
+            if job.given_up:
+                return
             if page is not None:
                 listener.batch = page.batch
             if error is not None or page is None or page.items:
@@ -110,4 +115,5 @@ class Listeners:
 
         arrived = (listener.batch,) if listener.batch else ()
         asked = {"limit": listener.limit, "arrived": arrived, "afresh": listener.batch is None}
-        return Job(listener.session, Messages.take, Messages, asked, reply)
+        job = listener.job = Job(listener.session, Messages.take, Messages, asked, reply)
+        return job
