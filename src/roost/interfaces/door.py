@@ -32,7 +32,7 @@ class Entrant(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
+class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events a reader wants; every field that is set must fit. `kinds` are kinds or families (`message`)."""
 
     recipient: str = ""

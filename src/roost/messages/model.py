@@ -52,7 +52,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return f"m{self.number}"
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to send; see `Messages.send` for each field. Durations are seconds."""
 
     to: tuple[str, ...]

@@ -223,7 +223,7 @@ def test_a_key_that_cannot_be_honoured_is_refused_and_nothing_is_made(site: Site
         ("POST", "/v1/status", 405),
         ("GET", "/v1/message", 404),
         ("GET", "/V1/agents", 404),
-        ("POST", "/v1/messages", 415),
+        ("POST", "/v1/messages", 422),
     ],
 )
 def test_a_path_without_parameters_is_found_as_any_other_is(site: Site, method: str, path: str, status: int) -> None:
@@ -349,7 +349,16 @@ def test_every_route_is_in_the_openapi_document_with_its_errors(site: Site) -> N
     for route in (*ROUTES, *COMPATIBLE):
         operation = told["paths"][route.path][route.method.lower()]
         assert {"400", "401", "403", "404", "422", "429", "503"} <= set(operation["responses"])
-    assert "<script" not in site.client("alice").get("/docs").text
+
+
+def test_the_page_of_the_routes_shows_what_each_takes_and_answers(site: Site) -> None:
+    page = site.client("alice").get("/docs").text
+    send = page[page.index("<code>/v1/messages</code>") :]
+    send = send[: send.index("</details>")]
+    assert "<code>to</code> *<td>body<td>string or array of string" in send
+    assert "<code>priority</code><td>body<td>integer or string<td>default &quot;normal&quot;" in send
+    assert "Answers 201: <code>Sent</code>" in send and "<code>duplicate</code><td><td>boolean" in send
+    assert "array of Told</code> in <code>items</code>" in page and "<script" not in page
 
 
 def _end_of(client: httpx.Client) -> str:

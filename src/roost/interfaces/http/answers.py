@@ -37,14 +37,14 @@ def json_bytes(value: Any) -> bytes:
     return msgspec.json.encode(value, enc_hook=str)
 
 
-def answer(value: Any, status: int, request_id: str, *, known: str | None = None, has_tag: bool = False) -> Response:
-    """Return a result; where it has a tag and the caller knows it already, only that nothing changed."""
+def answer(value: Any, status: int, request_id: str, *, known: str = "", has_tag: bool = False) -> Response:
+    """Return a result; where it has a tag that is among those that the caller knows, only that nothing changed."""
     body = json_bytes(value)
     headers = {"X-Request-Id": request_id}
     if has_tag:
         headers["ETag"] = f'"{blake2b(body, digest_size=12).hexdigest()}"'
         headers["Cache-Control"] = "private, no-cache"
-        if known is not None and headers["ETag"] in [tag.strip().removeprefix("W/") for tag in known.split(",")]:
+        if known and {"*", headers["ETag"]} & {tag.strip().removeprefix("W/") for tag in known.split(",")}:
             return Response(status_code=304, headers=headers)
     return Response(body, status_code=status, headers=headers, media_type=JSON)
 

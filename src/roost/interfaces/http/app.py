@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.routing import Route as Bound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +26,7 @@ from roost.interfaces.http.security import Guard, TooLarge
 from roost.interfaces.http.sockets import Sockets
 from roost.interfaces.http.sse import Events
 from roost.interfaces.http.table import ROUTES
+from roost.interfaces.strict import once, refuse_twins
 from roost.limits import check_idempotency_key
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def create_app(
     if mcp is not None:
         routes.append(Bound("/mcp", mcp))  # not mounted: a mount answers /mcp with a redirect to /mcp/
     app = Starlette(routes=routes, exception_handlers={HTTPException: _of_the_protocol, Exception: _bug})  # type: ignore[dict-item]
+    app.router.redirect_slashes = False  # a redirect is an answer that no route documents
     return Guard(Direct(table, app), hosts=hosts, origins=origins, streams=streams.connections)
 
 
@@ -104,8 +106,10 @@ def endpoint(door: Door, route: Route) -> Endpoint:
         except Exception:
             log.exception("request %s failed: %s %s", number, route.method, route.path)
             return answers.refused(500, "INTERNAL", "this is a bug in Roost", "see `roost logs`", number)
-        known = request.headers.get("if-none-match")
-        return answers.answer(result, route.status, number, known=known, has_tag=route.method == "GET")
+        if route.method != "GET":
+            return answers.answer(result, route.status, number)
+        known = ",".join(request.headers.getlist("if-none-match"))
+        return answers.answer(result, route.status, number, known=known, has_tag=True)
 
     return serve
 
@@ -121,7 +125,7 @@ def _calls(door: Door, route: Route) -> Callable[[Request], Awaitable[Call]]:
             hub=door.hub(entrant),
             path=request.path_params,
             query=_query(route, request),
-            body=await _body(body, request) if body is not None else None,
+            body=await (_body(body, request) if body is not None else _no_body(route, request)),
             key=_key(route, request),
         )
 
@@ -159,29 +163,33 @@ def address_of(request: Any) -> str:
 
 
 def _query(route: Route, request: Request) -> Any:
-    given = request.query_params.multi_items() if request.scope["query_string"] else []
-    names = [name for name, _ in given]
-    if len(names) != len(set(names)):
-        raise InvalidInput("a parameter stands twice in the URL", hint="give each once")
-    if "token" in names:
+    given = once(request.query_params.multi_items()) if request.scope["query_string"] else {}
+    if "token" in given:
         raise InvalidInput("a token in a URL ends up in logs", hint="send it as `Authorization: Bearer rst_...`")
     try:
-        return msgspec.convert(dict(given), route.query, strict=False)
+        return msgspec.convert(given, route.query, strict=False)
     except msgspec.ValidationError as wrong:
         raise InvalidInput(f"the parameters are wrong: {wrong}", hint="see /docs") from None
 
 
 async def _body(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != answers.JSON:
-        raise HTTPException(415, "send JSON: `Content-Type: application/json`")
     raw = await request.body()
+    if raw and "content-type" not in request.headers:  # another one than JSON's was refused before
+        raise HTTPException(415, "send JSON: `Content-Type: application/json`")
     try:
-        return decoder.decode(raw or b"{}")
+        read = decoder.decode(raw or b"{}")
+        refuse_twins(raw.decode() or "{}")
+        return read
     except msgspec.ValidationError as wrong:
         raise InvalidJson(f"the body is wrong: {wrong}", hint="see /docs") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as wrong:
         raise InvalidInput(f"the body is no JSON: {wrong}", hint="see /docs") from None
+
+
+async def _no_body(route: Route, request: Request) -> None:
+    """Refuse a body where none is read: what it asks for would be ignored."""
+    if route.method != "GET" and (await request.body()).strip() not in (b"", b"{}"):
+        raise InvalidJson("this route takes no body", hint="what it takes stands in the URL: see /docs")
 
 
 def _key(route: Route, request: Request) -> str | None:
@@ -232,9 +240,15 @@ async def _of_the_protocol(request: Request, raised: HTTPException) -> Response:
     texts = {404: "there is no such route", 405: f"this route does not take {request.method}"}
     text = texts.get(raised.status_code, str(raised.detail))
     made = answers.refused(raised.status_code, codes.get(raised.status_code, "HTTP"), text, "see /docs")
-    for name, value in (raised.headers or {}).items():
-        made.headers[name] = value
+    if raised.status_code == 405:
+        made.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return made
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of a path: those of all its routes."""
+    fitting = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in fitting for method in getattr(route, "methods", None) or ()}
 
 
 async def _bug(request: Request, raised: Exception) -> Response:

@@ -23,6 +23,8 @@ DEFAULT = "default"
 TEXTS = ("content", "text", "message")
 FIELDS = {"recipient_id": "to", "channel": "channel", "parent_message_id": "reply_to"}
 """Whom an event names, and as what its payload may name them."""
+TYPE = "chat.message"
+TTL_SECONDS = 1_800.0
 BUSY = ("busy", "active", "working", "in_progress")
 
 
@@ -37,7 +39,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """A sign of life."""
 
-    status: str = "active"
+    status: str | None = None
     current_task: str | None = None
 
 
@@ -46,7 +48,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
     resource_key: str
     agent_id: str | None = None
-    ttl: float = 1800.0
+    ttl: float | None = None
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +61,8 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
 class LogEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event for a recipient or a channel, else for the channel `default`: a message."""
 
-    type: str = "chat.message"
-    payload: dict[str, Any] = {}
+    type: str | None = None
+    payload: dict[str, Any] | None = None
     recipient_id: str | None = None
     channel: str | None = None
     parent_message_id: str | None = None
@@ -91,7 +93,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 async def register(call: Call) -> Registered:
     agent = await call.hub.agents.get(call.entrant.agent)
-    if call.body.name != agent.name:
+    if not _is_caller(call, call.body.name):
         raise Forbidden(
             f"this token is {agent.name}'s, not {call.body.name[:64]!r}'s", hint="make a token for that agent"
         )
@@ -109,13 +111,14 @@ async def register(call: Call) -> Registered:
 
 async def heartbeat(call: Call) -> Any:
     _refuse_others(call, call.path["id"])
-    state = "busy" if call.body.status in BUSY or call.body.current_task else "idle"
+    state = "busy" if (call.body.status or "active") in BUSY or call.body.current_task else "idle"
     return await call.hub.sessions.beat(state, operation=call.body.current_task or "")  # type: ignore[arg-type]
 
 
 async def acquire(call: Call) -> Held:
     _refuse_others(call, call.body.agent_id)
-    return _held(await call.hub.leases.acquire(call.body.resource_key, ttl=call.body.ttl, kind="resource"))
+    ttl = TTL_SECONDS if call.body.ttl is None else call.body.ttl
+    return _held(await call.hub.leases.acquire(call.body.resource_key, ttl=ttl, kind="resource"))
 
 
 async def renew(call: Call) -> Held:
@@ -135,15 +138,16 @@ async def log_event(call: Call) -> Sent:
     said = call.body
     _refuse_others(call, said.agent_id)
     to, channel, parent = (_named(said, field) for field in FIELDS)
-    text, rest = _said(said.payload)
+    text, rest = _said(said.payload or {})
+    kind = said.type or TYPE
     if parent and not channel and await _answers(call, parent, to):
-        return await call.hub.messages.reply(parent, text, type=said.type, idempotency_key=call.key)
+        return await call.hub.messages.reply(parent, text, type=kind, idempotency_key=call.key)
     if not to and channel in ("", DEFAULT):
         await _be_in_default(call)
     draft = Draft(
         to=(to or f"#{channel or DEFAULT}",),
         text=text,
-        type=said.type,
+        type=kind,
         severity=said.severity or "",
         parent=parent,
         metadata=rest or None,
@@ -154,7 +158,7 @@ async def log_event(call: Call) -> Sent:
 
 def _named(said: LogEvent, field: str) -> str:
     """Return whom or what an event names, in its field or in its payload; '' for nobody."""
-    found = getattr(said, field) or said.payload.get(FIELDS[field]) or ""
+    found = getattr(said, field) or (said.payload or {}).get(FIELDS[field]) or ""
     if not isinstance(found, str):
         raise InvalidInput(f"{field} is no name", hint="name one")
     return found
@@ -194,8 +198,12 @@ async def _be_in_default(call: Call) -> None:
 
 
 def _refuse_others(call: Call, agent: str | None) -> None:
-    if agent and agent not in (call.entrant.agent, call.entrant.name):
+    if agent and not _is_caller(call, agent):
         raise Forbidden(f"this token is {call.entrant.name}'s and speaks for nobody else", hint="leave agent_id out")
+
+
+def _is_caller(call: Call, named: str) -> bool:
+    return named.casefold() in (call.entrant.agent, call.entrant.name)
 
 
 async def _lease(call: Call) -> Lease:

@@ -26,6 +26,7 @@ from roost.interfaces.http.streams import (
     close_code,
     encode,
 )
+from roost.interfaces.strict import once, refuse_twins
 
 if TYPE_CHECKING:
     from roost.interfaces.door import Door, Entrant
@@ -64,7 +65,7 @@ class Sockets:
         await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
         connected = None
         try:
-            asked = _said_of(dict(socket.query_params)) if socket.query_params else None
+            asked = _said_of(once(socket.query_params.multi_items())) if socket.query_params else None
             entrant = await self._entered(socket, offered)
             connected = self.connections.add(entrant)
             await Served(self._door, socket, connected).run(asked)
@@ -212,7 +213,9 @@ async def _heard(socket: WebSocket) -> str:
 
 def _decoded(text: str) -> Said:
     try:
-        return _said.decode(text)
+        said = _said.decode(text)
+        refuse_twins(text)
+        return said
     except (msgspec.DecodeError, RecursionError) as wrong:
         raise InvalidInput(f"this frame is wrong: {wrong}", hint="see docs/reference/streams.md") from None
 

@@ -17,6 +17,7 @@ from roost.errors import InvalidInput, RoostError, SlowReader
 from roost.interfaces.errors import plain
 from roost.interfaces.http.handlers import filter_of
 from roost.interfaces.http.streams import SEND_SECONDS_MAX, encode
+from roost.interfaces.strict import once
 
 if TYPE_CHECKING:
     from roost.interfaces.door import Door, Subscription
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from roost.interfaces.http.streams import Connected, Connections
 
 HEARTBEAT_SECONDS = 15.0
+KIND = "text/event-stream"
+HEADERS = {"Cache-Control": "no-store"}
 PARAMETERS = frozenset({"recipient_id", "channel", "type", "task_id", "kinds", "since", "include_broadcast"})
 
 
@@ -36,8 +39,8 @@ class Events:
 
     async def serve(self, request: Request) -> Response:
         """Answer with a stream. Raises what the cursor is refused with, and RateLimited, LimitReached."""
-        asked = request.query_params
-        if unknown := set(asked) - PARAMETERS:
+        asked = once(request.query_params.multi_items())
+        if unknown := asked.keys() - PARAMETERS:
             raise InvalidInput(f"there is no parameter {min(unknown)!r}", hint=f"use {', '.join(sorted(PARAMETERS))}")
         wanted = filter_of(
             asked.get("recipient_id", ""),
@@ -48,6 +51,9 @@ class Events:
         )
         cursor = request.headers.get("last-event-id") or asked.get("since")
         place = self._door.subscribe(request.state.entrant, wanted, cursor)
+        if request.method == "HEAD":
+            place.close()
+            return Response(media_type=KIND, headers=HEADERS)
         try:
             connected = self._connections.add(request.state.entrant)
         except BaseException:
@@ -60,7 +66,7 @@ class EventStream(Response):
     """One stream, written as fast as it is read."""
 
     def __init__(self, place: Subscription, connected: Connected, connections: Connections) -> None:
-        super().__init__(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        super().__init__(media_type=KIND, headers=HEADERS)
         del self.headers["content-length"]
         self._place = place
         self._connected = connected
