@@ -57,6 +57,29 @@ def test_a_call_that_waits_to_be_repeated_keeps_its_answer(served: Served, monke
     assert sent(served) == ["hello"]
 
 
+def test_a_call_that_waits_long_keeps_no_answers_of_others(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, ask = list[int](), AsyncRemote._ask
+
+    async def watched(self: AsyncRemote, wire: Wire, request: Request, seconds: float | None) -> Answer:
+        if request.op == "messages.send":
+            done.append(request.id - request.done)
+        return await ask(self, wire, request, seconds)
+
+    async def play() -> None:
+        async with await reach.aremote(served.place, as_="alice") as alice:
+            await alice.messages.send(to="alice", text="hello", requires_ack=True)
+            waits = asyncio.create_task(alice.deliveries.wait("m1", "acknowledged"))
+            await asyncio.sleep(0)
+            for _ in range(3):
+                await alice.messages.send(to="alice", text="hello")
+            await alice.deliveries.acknowledge("m1")
+            await waits
+
+    monkeypatch.setattr(AsyncRemote, "_ask", watched)
+    asyncio.run(play())
+    assert done == [1, 1, 1, 1], "how many requests before it may still be asked for again"
+
+
 def test_the_end_of_a_connection_that_was_given_up_leaves_the_next_one_alone(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,10 +76,11 @@ class AsyncRemote:
         sent = msgspec.Raw(found.write_arguments(args, kwargs))
         self._last += 1
         number = self._last
-        self._under_way.add(number)  # until it is over, also while it waits to be repeated
+        if found.mode == "write":  # answers of no others are kept, so none that waits for hours keeps theirs
+            self._under_way.add(number)  # until it is over, also while it waits to be repeated
         try:
             answer = await self._answered(
-                Request(number, found.name, sent, min(self._under_way) - 1),
+                Request(number, found.name, sent, min(self._under_way, default=1) - 1),
                 None if found.mode == "wait" else ANSWER_SECONDS_MAX,
             )
         finally:
