@@ -70,7 +70,7 @@ def check_duration(seconds: object, *, what: str, least: float = 0.0, most: floa
         raise InvalidTtl(f"{what} must be a number of seconds, not {type(seconds).__name__}", hint=_range(least, most))
     # NaN fails both comparisons; an integer too large for a float compares without conversion.
     if not least <= seconds <= most:
-        shown = "a huge number" if abs(seconds) > 1e18 else f"{seconds} s"
+        shown = "a huge number" if abs(seconds) > 1e18 else f"{seconds:,.12g} s"
         raise InvalidTtl(f"{what} is {shown}", hint=_range(least, most))
     return round(seconds * 1_000)
 
@@ -190,4 +190,4 @@ def _refused(fault: str) -> InvalidJson:
 
 
 def _range(least: float, most: float) -> str:
-    return f"give a finite number of seconds from {least:g} to {most:,.0f}"
+    return f"give a finite number of seconds from {least:,g} to {most:,.0f}"

@@ -301,7 +301,7 @@ def test_a_daemon_that_was_killed_is_told_for_a_week(
 def test_a_token_that_ends_soon_is_told(look: Look, hub: HubOf, project: Project) -> None:
     person = project.as_session(project.system().turns.person("ada").id)
     person.tokens.create("", scopes=("read",), expires_in=90 * 86_400.0)
-    assert look("tokens").said == "1 are valid"
+    assert look("tokens").said == "1 valid"
     made = person.tokens.create("", scopes=("read",), expires_in=86_400.0)
     assert look("tokens").to_do == f"roost token rotate {made.token.id}"
 

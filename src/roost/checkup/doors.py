@@ -90,7 +90,7 @@ def tokens(project: Project) -> Iterator[Check]:
     now = time.time_ns() // 1_000_000
     valid = [one for one in project.system().tokens.list() if one.revoked_at is None and one.expires_at > now]
     ending = [one for one in valid if one.expires_at - now < TOKEN_DAYS_LEAST * DAY_MS]
-    said = f"{len(valid)} are valid" + (f"; {ending[0].id} of {ending[0].name} ends within a week" if ending else "")
+    said = f"{len(valid)} valid" + (f"; {ending[0].id} of {ending[0].name} ends within a week" if ending else "")
     to_do = f"roost token rotate {ending[0].id}" if ending else ""
     yield judged("tokens", said, well=not ending, to_do=to_do)
 
