@@ -80,8 +80,10 @@ def test_t10_a_key_in_an_address_is_refused_and_not_repeated(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "native.sock", "roost+unix://", "roost+unix://relative", "http://localhost", "roost+tls://"]
-)
+    "url",
+    ["", "native.sock", "roost+unix://", "roost+unix://relative", "http://localhost", "roost+tls://",
+     "roost+tls://[::1:8790"],
+)  # fmt: skip
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput):
         parse(url)
@@ -146,3 +148,50 @@ def test_where_no_daemon_answers_what_to_do_is_said_once(tmp_path: Path, monkeyp
     with pytest.raises(Unavailable) as refused:
         roost.open(f"roost+unix://{tmp_path}/native.sock")
     assert str(refused.value).count("start it") == 1
+
+
+@contextlib.contextmanager
+def answering(server: socket.socket, said: bytes) -> Iterator[None]:
+    """Let somebody say always the same at a socket."""
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                end, _ = server.accept()
+                with end, contextlib.suppress(OSError):
+                    end.sendall(said)
+                    end.recv(1 << 16)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield
+    server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\5hello", b"\0\0\0\1\xc1"])
+def test_what_is_no_daemon_is_told_at_once_and_not_tried_again(tmp_path: Path, said: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{tmp_path}/http.sock")
+        server.listen()
+        with answering(server, said):
+            for opened in (roost.open, lambda url: asyncio.run(roost.aopen(url))):
+                with pytest.raises(InvalidInput, match="is no daemon of Roost"):
+                    opened(f"roost+unix://{tmp_path}/http.sock")
+
+
+def test_who_speaks_no_tls_is_told_so_at_once() -> None:
+    with socket.create_server((ADDRESS, 0)) as server, answering(server, b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+        for opened in (roost.open, lambda url: asyncio.run(roost.aopen(url))):
+            with pytest.raises(InvalidInput, match="speaks no TLS"):
+                opened(f"roost+tls://{ADDRESS}:{server.getsockname()[1]}")
+
+
+def test_nobody_waits_long_for_who_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "CONNECT_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("roost.interfaces.wire.client.RESUME_SECONDS_MAX", 0.0)
+    with socket.create_server((ADDRESS, 0)) as server:
+        port = server.getsockname()[1]
+        for opened in (roost.open, lambda url: asyncio.run(roost.aopen(url))):
+            with pytest.raises(Unavailable, match=f"no daemon answers at {ADDRESS}:{port}"):
+                opened(f"roost+tls://{ADDRESS}:{port}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from roost.errors import Unavailable
+from roost.errors import RoostError, Unavailable
+from roost.interfaces.wire import address as addresses
 from roost.interfaces.wire import frames
-from roost.interfaces.wire.address import Address, keep_alive, refuse_untrusted, trust
+from roost.interfaces.wire.address import Address, keep_alive, trust, unreachable
 from roost.interfaces.wire.arrivals import Arrivals
 from roost.interfaces.wire.client import ANSWER_SECONDS_MAX, found_args, gone, moved_on, pauses
 from roost.interfaces.wire.frames import END, ERROR, HELLO, ITEM, MORE, STOP, Answer, Request, Welcome
@@ -197,7 +198,7 @@ class AsyncRemote:
         self._wire = None
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(EOFError("the daemon hung up"))
+                waiting.set_exception(wire.trouble or EOFError("the daemon hung up"))
         for stream in self._streams.values():
             stream.put(None)
 
@@ -211,13 +212,20 @@ class Wire(asyncio.Protocol):
         self._frames = frames.Frames(frames.FRAME_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
         self.welcome: Welcome | None = None
+        self.trouble: RoostError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
 
     def data_received(self, data: bytes) -> None:
-        for body in self._frames.feed(data):
-            self._arrived(frames.read_answer(body))
+        try:
+            answers = frames.read_answers(self._frames, data)
+        except RoostError as error:
+            self.trouble = error
+            self.drop()
+            return
+        for answer in answers:
+            self._arrived(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -249,18 +257,20 @@ def _items_of(found: Op, answer: Answer | None) -> list[Any] | None:
 
 
 async def connect(address: Address, arrived: Any, lost: Any) -> Wire:
-    """Connect to a daemon. Raises OSError, InvalidInput for a certificate that is not trusted."""
+    """Connect to a daemon. Raises ConnectionError, InvalidInput for who is no daemon that can be trusted."""
+    try:
+        async with asyncio.timeout(addresses.CONNECT_SECONDS_MAX):
+            return await _connected(address, lambda: Wire(arrived, lost))
+    except OSError as error:
+        raise ConnectionError(unreachable(address, error).message) from None
+
+
+async def _connected(address: Address, wire: Callable[[], Wire]) -> Wire:
     loop = asyncio.get_running_loop()
     if address.path:
-        _, wire = await loop.create_unix_connection(lambda: Wire(arrived, lost), address.path)
-    else:
-        trusted = trust(address)
-        try:
-            transport, wire = await loop.create_connection(
-                lambda: Wire(arrived, lost), address.host, address.port, ssl=trusted, server_hostname=address.host
-            )
-        except OSError as error:
-            refuse_untrusted(address, error)
-            raise
-        keep_alive(transport.get_extra_info("socket"))
-    return wire
+        return (await loop.create_unix_connection(wire, address.path))[1]
+    transport, made = await loop.create_connection(
+        wire, address.host, address.port, ssl=trust(address), server_hostname=address.host
+    )
+    keep_alive(transport.get_extra_info("socket"))
+    return made

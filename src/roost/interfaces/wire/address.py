@@ -19,6 +19,8 @@ ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 2, "TCP_USER_TI
 """A peer that is silent for 20 s is asked for a sign of life, 10 s apart; after two without, or 40 s (in ms) in which
 it took nothing that was sent, the connection is lost: neither end waits for ever for one that is gone."""
 TOKEN_FILE_CHARACTERS_MAX = 1_024
+NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+"""What OpenSSL calls an answer that is not TLS."""
 WRITE = "write one there: `roost token create --file PATH`"
 
 
@@ -48,17 +50,21 @@ def parse(url: str) -> Address:
 def _far(url: str) -> Address:
     from urllib.parse import parse_qs, urlsplit
 
-    parts = urlsplit(url)
-    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = None
+        raise _no_address(url) from None
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if not parts.hostname or not port or parts.username or asked.keys() - {"token_file", "ca"}:
-        shown = f"{TLS}{parts.netloc.rpartition('@')[2]}"
-        raise InvalidInput(f"this {shown} is no address", hint=f"write {TLS}host:port?token_file=FILE&ca=FILE")
+        raise _no_address(url)
     token = _token(asked.get("token_file", ""))
     return Address(host=parts.hostname, port=port, token=token, ca=asked.get("ca", ""))
+
+
+def _no_address(url: str) -> InvalidInput:
+    host = url.removeprefix(TLS).partition("?")[0].partition("/")[0].rpartition("@")[2]  # the rest may hold a key
+    return InvalidInput(f"this {TLS}{host} is no address", hint=f"write {TLS}host:port?token_file=FILE&ca=FILE")
 
 
 def _token(path: str) -> str:
@@ -77,29 +83,30 @@ def _token(path: str) -> str:
     return found
 
 
-def connected(address: Address, seconds: float = CONNECT_SECONDS_MAX) -> socket.socket:
-    """Return a connected socket. Raises Unavailable, InvalidInput for a certificate that is not trusted."""
+def connected(address: Address) -> socket.socket:
+    """Return a connected socket. Raises Unavailable, InvalidInput for who is no daemon that can be trusted."""
     try:
-        return _near(address.path, seconds) if address.path else _far_end(address, seconds)
+        return _near(address.path) if address.path else _far_end(address)
     except OSError as error:
-        refuse_untrusted(address, error)
-        where = address.path or f"{address.host}:{address.port}"
-        raise Unavailable(f"no daemon answers at {where}: {error}", hint="start it: `roost up`") from None
+        raise unreachable(address, error) from None
 
 
-def refuse_untrusted(address: Address, error: OSError) -> None:
-    """Raise InvalidInput where the other end's certificate is not trusted: trying again is no use."""
+def unreachable(address: Address, error: OSError) -> Unavailable:
+    """Return the error for a daemon that cannot be connected to. Raises InvalidInput where trying again is no use."""
+    where = address.path or f"{address.host}:{address.port}"
     if why := getattr(error, "verify_message", ""):  # ssl.SSLCertVerificationError; a near socket needs no ssl
         hint = "name the certificate to trust with `ca=FILE`, and the host as the certificate does"
-        raise InvalidInput(
-            f"the certificate at {address.host}:{address.port} is not trusted: {why}", hint=hint
-        ) from None
+        raise InvalidInput(f"the certificate at {where} is not trusted: {why}", hint=hint) from None
+    if getattr(error, "reason", "") in NOT_TLS:
+        raise InvalidInput(f"who answers at {where} speaks no TLS", hint="name the daemon's `tls_port`") from None
+    why = str(error) or f"not within {CONNECT_SECONDS_MAX:g} s"
+    return Unavailable(f"no daemon answers at {where}: {why}", hint="start it: `roost up`")
 
 
-def _near(path: str, seconds: float) -> socket.socket:
+def _near(path: str) -> socket.socket:
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        end.settimeout(seconds)
+        end.settimeout(CONNECT_SECONDS_MAX)
         end.connect(path)
     except BaseException:
         end.close()
@@ -107,8 +114,8 @@ def _near(path: str, seconds: float) -> socket.socket:
     return end
 
 
-def _far_end(address: Address, seconds: float) -> socket.socket:
-    plain = socket.create_connection((address.host, address.port), timeout=seconds)
+def _far_end(address: Address) -> socket.socket:
+    plain = socket.create_connection((address.host, address.port), timeout=CONNECT_SECONDS_MAX)
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         keep_alive(plain)

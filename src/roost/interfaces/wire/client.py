@@ -46,7 +46,7 @@ class Line:
         self._caller = os.urandom(12).hex()
         self._socket: socket.socket | None = None
         self._frames = frames.Frames(frames.FRAME_BYTES_MAX)
-        self._arrived: list[bytes] = []
+        self._arrived: list[Answer] = []
         self._last = 0
         self.welcome: Welcome | None = None
 
@@ -119,7 +119,7 @@ class Line:
         end.settimeout(seconds)
         while True:
             while self._arrived:
-                answer = frames.read_answer(self._arrived.pop(0))
+                answer = self._arrived.pop(0)
                 if answer.id == id:
                     if answer.status == ERROR:
                         raise error_of(answer.body)
@@ -127,7 +127,7 @@ class Line:
             data = end.recv(1 << 18)
             if not data:
                 raise EOFError("the daemon hung up")
-            self._arrived += self._frames.feed(data)
+            self._arrived += frames.read_answers(self._frames, data)
 
 
 class Remote:

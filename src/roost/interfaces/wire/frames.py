@@ -145,6 +145,15 @@ def read_answer(body: bytes | memoryview) -> Answer:
     return _answers.decode(body)
 
 
+def read_answers(cut: Frames, data: bytes) -> list[Answer]:
+    """Take more bytes from a daemon; return the answers that are whole now. Raises InvalidInput for what none says."""
+    try:
+        return [_answers.decode(body) for body in cut.feed(data)]
+    except (BodyTooLarge, msgspec.DecodeError):
+        hint = "name a daemon's native socket, or its port for TLS: `roost up --json` says which"
+        raise InvalidInput("who answers there is no daemon of Roost", hint=hint) from None
+
+
 class Frames:
     """Cuts a stream of bytes into frames. Those of hooks may have `hook_bytes_max`, if that is set."""
 
