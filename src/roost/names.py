@@ -117,7 +117,7 @@ def fold_alias(value: object) -> str:
         )
     raise InvalidName(
         f"{_shown(text)} {_fault(text.casefold())}",
-        hint="an agent is written as its name, a uuid, session:window or %pane; `roost who` lists them",
+        hint=f"{_remedy(text)}; an agent also goes by its uuid, session:window or %pane",
     )
 
 

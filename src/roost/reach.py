@@ -86,6 +86,8 @@ def _no_project(start: str) -> NoProject:
         place, why = refused
         hint = "make a project of your own elsewhere with `roost init`, or ask its owner"
         return NoProject(f"{place} is not taken for a project: {why}", hint=hint, start=start)
+    if not os.path.isdir(start):
+        return NoProject(f"there is no folder {start}", hint="correct the path", start=start)
     return NoProject(f"no .roost folder leads from {start}", hint="make one with `roost init`", start=start)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -43,7 +44,7 @@ WRONG = [
     ("react m99 ok", 3, "m99"),
     ("receipts m99", 3, "m99"),
     ("wait m99", 3, "m99"),
-    ("wait m1 sometime", 2, "sometime"),
+    ("wait m1 sometime", 2, "invalid value for '[stage]': 'sometime'"),
     ("cancel m99", 3, "m99"),
     ("dead redeliver m99", 3, "m99"),
     ("handover nobody-here builder", 3, "nobody-here"),
@@ -79,7 +80,7 @@ WRONG = [
     ("agent profile --discord-user-id 12", 2, "17-20 digits"),
     ("agent alias builder", 4, "builder"),
     ("join", 2, "as whom"),
-    ("join Bad!Name", 2, "bad!name"),
+    ("join Bad!Name", 2, "write bad-name"),
     ("join builder", 4, "alive"),
     ("join admin", 2, "reserved"),
     ("completion tcsh", 2, "tcsh"),
@@ -89,7 +90,8 @@ WRONG = [
     ("restore /nonexistent/x.db --yes", 2, "no backup"),
     ("hook frob", 2, "no verb"),
     ("init --frob", 2, "no such option"),
-    ("-C /nonexistent who", 3, "no .roost folder"),
+    ("-C /nonexistent who", 3, "there is no folder /nonexistent"),
+    ("-C / who", 3, "no .roost folder"),
 ]
 
 
@@ -104,6 +106,17 @@ def test_it_is_refused_with_what_and_what_to_do(cli: RunAs, hub: HubOf, line: st
     assert any(part in answer.err.lower() for part in said.lower().split("|")), answer.err
     assert answer.out == ""
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("line", ["send builder", "send builder -", "reply m1", "operation add x"])
+def test_a_message_without_a_word_is_refused(
+    cli: RunAs, hub: HubOf, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    hub("builder")
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    answer = cli("planner", *line.split(" "))
+    assert answer.status == 2
+    assert "there is no text" in answer.err
 
 
 def test_an_error_is_json_too(cli: RunAs) -> None:

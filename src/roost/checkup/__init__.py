@@ -80,4 +80,5 @@ def _failed(name: str, error: RoostError | OSError, *, to_do: str = "") -> Check
     """Return the finding that an error is; its own hint comes before `to_do`."""
     if isinstance(error, RoostError):
         return Check(name=name, grade="fail", said=error.message, to_do=error.hint or to_do)
-    return Check(name=name, grade="fail", said=str(error), to_do=to_do)
+    said = f"the system refused {error.filename}: {error.strerror}" if error.filename else str(error)
+    return Check(name=name, grade="fail", said=said, to_do=to_do)

@@ -28,9 +28,9 @@ def version(cli: Cli) -> None:
 
 
 @verb("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), default="bash")
+@click.argument("shell", metavar="[SHELL]", type=click.Choice(["bash", "zsh", "fish"]), default="bash")
 def completion(cli: Cli, shell: str) -> None:
-    """Print the script that completes `roost` in your shell: eval "$(roost completion bash)"."""
+    """Print the script that completes `roost` in your shell, bash, zsh or fish: eval "$(roost completion bash)"."""
     from click.shell_completion import get_completion_class
 
     from roost.interfaces.cli.app import app

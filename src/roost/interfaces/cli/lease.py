@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 import click
@@ -124,7 +125,7 @@ def _told(cli: Cli, leases: Sequence[Lease], what: str, *, none: str = "") -> No
 def _line(cli: Cli, one: Lease, what: str) -> list[str | tuple[str, str]]:
     from roost.leases.rules import name_of
 
-    until = f" until {clock(one.expires_at, cli.moment)} ({length((one.expires_at - cli.moment.now) / 1000)})"
+    until = f" until {clock(one.expires_at, cli.moment)} ({length(ceil((one.expires_at - cli.moment.now) / 1000))})"
     said = [
         "by editing it" if one.implicit else "",
         "shared" if one.mode == "shared" else "",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from roost.deliveries.model import Delivery
 
 WAIT_SECONDS = 60.0
+STAGES = click.Choice(["offered", "delivered", "acknowledged"])
 
 
 @verb("receipts")
@@ -35,12 +36,13 @@ def receipts(cli: Cli, message: str) -> None:
 
 @verb("wait")
 @click.argument("message")
-@click.argument("stage", type=click.Choice(["offered", "delivered", "acknowledged"]), default="delivered")
+@click.argument("stage", metavar="[STAGE]", type=STAGES, default="delivered")
 @click.option("--timeout", type=DURATION, default=WAIT_SECONDS, show_default="60s", help="Give up after this time.")
 @click.option("--recipient", default="", metavar="NAME", help="Only this recipient.")
 def wait(cli: Cli, message: str, stage: str, timeout: float, recipient: str) -> None:
     """Wait until a message reached a stage with its recipients, or can no longer.
 
+    STAGE is offered, delivered (if you name none) or acknowledged.
     Exit status 0 only if it did; 4 if a delivery ended before, 7 if the time ran out.
     """
     from roost.deliveries.model import STAGES

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from roost.interfaces.cli.receipts import STAGES, WAIT_SECONDS
 from roost.interfaces.cli.times import DURATION, TIME
 from roost.interfaces.cli.verbs import Cli, verb
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from roost.deliveries.model import Delivery
     from roost.messages.model import Draft, Sent
 
-WAIT_SECONDS = 60.0
 STDIN_BYTES_MAX = 4 * 1024 * 1024
-STAGES = click.Choice(["offered", "delivered", "acknowledged"])
 
 
 @verb("send")
@@ -92,7 +91,7 @@ def _recipients(words: tuple[str, ...], given: dict[str, Any]) -> tuple[tuple[st
 
 
 def read_text(given: str) -> str:
-    """Return a text argument, or standard input if it is '-'. Raises InvalidUtf8, BodyTooLarge."""
+    """Return a text argument, or standard input if it is '-'. Raises InvalidUtf8, BodyTooLarge, UsageError for none."""
     if given != "-":
         return given
     from roost.text import check_body
@@ -100,7 +99,10 @@ def read_text(given: str) -> str:
     if sys.stdin.isatty():
         sys.stderr.write("Write the message; end it with Ctrl-D.\n")
     stdin = getattr(sys.stdin, "buffer", sys.stdin)
-    return check_body(stdin.read(STDIN_BYTES_MAX)).removesuffix("\n")
+    text = check_body(stdin.read(STDIN_BYTES_MAX)).removesuffix("\n")
+    if not text:  # a shell whose input is closed, or a pipe whose first part failed
+        raise click.UsageError("there is no text: neither an argument nor anything on standard input")
+    return text
 
 
 def number_or_name(priority: str) -> int | str:

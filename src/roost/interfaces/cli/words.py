@@ -22,6 +22,7 @@ _RUNGS = {
     "mcp": "when it asked over MCP",
     "stream": "when its program took it",
 }
+_PROOFS = {"explicit": "its own word"}
 _HOLDS = {
     "dependency": "held until what it depends on is delivered",
     "operation": "held while an operation has its input",
@@ -87,7 +88,7 @@ def standing(delivery: Delivery, name: str, receipts: list[Receipt], moment: Mom
     if delivery.state in ("delivered", "acknowledged"):
         at = delivery.acknowledged_at if delivery.state == "acknowledged" else delivery.delivered_at
         when = f" at {clock(at, moment)}" if at else ""
-        return f"{name}: {delivery.state}{when}" + (f", proved by {proof.proof}" if proof else "")
+        return f"{name}: {delivery.state}{when}" + (f", proved by {_proof(proof)}" if proof else "")
     if delivery.state == "offered":
         how = _RUNGS.get(delivery.rung, delivery.rung)
         offered = f" {ago(delivery.offered_at, moment)}" if delivery.offered_at else ""
@@ -104,7 +105,7 @@ def receipt(one: Receipt, moment: Moment) -> str:
     said = f"{clock(one.at, moment)} {one.kind}"
     if one.kind == "offered":
         return f"{said} {_RUNGS.get(one.rung, one.rung)} (epoch {one.epoch}, context {one.context})"
-    return f"{said}: {one.proof}" if one.proof else said
+    return f"{said}: {_proof(one)}" if one.proof else said
 
 
 def expires(wall_ms: int, moment: Moment) -> str:
@@ -114,6 +115,10 @@ def expires(wall_ms: int, moment: Moment) -> str:
 
 def _last(receipts: list[Receipt], kind: str) -> Receipt | None:
     return next((one for one in reversed(receipts) if one.kind == kind), None)
+
+
+def _proof(one: Receipt) -> str:
+    return _PROOFS.get(one.proof, one.proof)
 
 
 def _times(attempts: int) -> str:
