@@ -11,6 +11,7 @@ import pytest
 
 from roost.interfaces.http.cursors import cursor
 from roost.interfaces.http.table import ROUTES
+from tests.daemon.served import GUARD_SECONDS
 
 from .conftest import Site, call
 
@@ -96,11 +97,11 @@ def test_no_made_up_cursor_of_the_log_opens_it(mailed: Site, given: str) -> None
     assert resumed.status_code in (400, 409), resumed.text
     with mailed.stream("bob") as live:
         live.send(json.dumps({"type": "subscribe", "cursor": given}))
-        frames = [json.loads(live.recv(20)) for _ in range(2)]
+        frames = [json.loads(live.recv(GUARD_SECONDS)) for _ in range(2)]
         assert [frame["type"] for frame in frames] == ["welcome", "error"]
         assert frames[1]["code"] == listed.json()["code"]
         live.send(json.dumps({"type": "ping"}))
-        assert json.loads(live.recv(20))["type"] == "pong"
+        assert json.loads(live.recv(GUARD_SECONDS))["type"] == "pong"
 
 
 def test_a_place_in_the_log_that_others_were_given_shows_what_the_reader_may_read(mailed: Site) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,13 @@ from roost.connect import connect
 from roost.ids import new_id
 from roost.interfaces.http.security import BODY_BYTES_MAX, HOOK_BYTES_MAX
 from roost.launches.model import key_of
+from tests.daemon.served import eventually
 from tests.interfaces.hooked import Hooked, Json
 
 from .conftest import Site, begin, end
 
+PATIENT = "from roost.daemon import hooks; hooks.BUDGET_SECONDS = hooks.TAKE_SECONDS_MAX = 25.0"
+"""For whatever is not about its budget: on a machine that has a lot to do, 400 ms are not enough for any turn."""
 PATH = "/v1/hooks/claude"
 
 
@@ -56,10 +58,10 @@ class Launched(Hooked):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("hooks")
     (folder / ".git").mkdir()
-    made = begin(folder)
+    made = begin(folder, but=getattr(request, "param", PATIENT))
     yield made
     end(made)
 
@@ -160,20 +162,19 @@ def test_what_tools_answered_may_be_long_and_has_an_end(client: Launched) -> Non
     assert client.post(b" " * (HOOK_BYTES_MAX + 1)).status_code == 413
 
 
+@pytest.mark.parametrize("site", [""], ids=["with its own patience"], indirect=True)
 def test_a_store_that_is_held_up_costs_the_client_no_more_than_its_patience(site: Site, client: Launched) -> None:
     client.tell("PostToolBatch")
     send(client, "later then")
     with open(Path(site.place) / "gate", "rb") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        began = time.monotonic()
         answer = client.post(client.stdin("PostToolBatch"))
-        took = time.monotonic() - began
         assert (answer.status_code, answer.json()) == (200, {})
-        assert took < 5, "a guard against hanging"
+    assert [(one["by"], one["error"]) for one in client.log("hooks.log") if "by" in one] == [("http", "TimeoutError")]
     assert client.bell.exists()
-    client.shows("nothing of it", answered=True)
-    deadline, seen = time.monotonic() + 20, ""
-    while "later then" not in seen:
-        assert time.monotonic() < deadline
-        seen += json.dumps(client.tell("PostToolBatch"))
-        time.sleep(0.1)
+
+    def comes() -> bool:
+        client.shows("nothing of it", answered=True)
+        return "later then" in json.dumps(client.tell("PostToolBatch"))
+
+    eventually(comes, "the mail, with a later event")

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection
 
+from tests.daemon.served import GUARD_SECONDS
+
 from .conftest import Site, begin, call, end
 
 
@@ -142,6 +144,6 @@ def listen(socket: ClientConnection) -> None:
 
 def heard(socket: ClientConnection) -> tuple[str, int]:
     """Return the next mail, and the number of times that it was offered."""
-    while (frame := json.loads(socket.recv(20)))["type"] != "mail":
+    while (frame := json.loads(socket.recv(GUARD_SECONDS)))["type"] != "mail":
         continue
     return frame["item"]["message"]["body"], frame["item"]["attempts"]
