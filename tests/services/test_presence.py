@@ -36,6 +36,19 @@ def builder(project: Project) -> Iterator[Run]:
     run.dies()
 
 
+def test_the_end_of_a_session_is_news_until_its_agent_is_taken_off_the_list(
+    project: Project, person: Hub[Sync], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roost.status.service.CHANGES_MAX", 1)
+    for name in ("builder", "tester"):
+        project.joined(name).turns.leave(reason="done")
+    changes = person.status.report().changes
+    assert ([one.agent for one in changes.ended], changes.more) == (["tester"], 1)
+    project.system().agents.retire("tester")
+    changes = person.status.report().changes
+    assert ([one.agent for one in changes.ended], changes.more) == (["builder"], 0)
+
+
 def test_what_a_dead_process_held_is_not_listed_as_held(builder: Run, person: Hub[Sync]) -> None:
     builder.hub.leases.acquire("src/a.py", ttl=3_600)
     builder.hub.leases.acquire("deploy", ttl=3_600)

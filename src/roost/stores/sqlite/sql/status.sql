@@ -10,12 +10,13 @@ ON CONFLICT (project, agent) DO UPDATE SET seq = max(seq, :seq);
 SELECT name FROM project WHERE id = :project;
 
 -- name: ended
--- Sessions that ended after an event, newest first.
+-- Sessions that ended after an event, newest first; those of agents that were taken off the list since are nobody's news.
 SELECT s.id AS session, a.name AS agent, s.client, s.end_reason AS reason, e.at,
     EXISTS (SELECT 1 FROM session n WHERE n.project = s.project AND n.agent = s.agent AND n.ended_at IS NULL) AS back
 FROM event e INDEXED BY event_kind JOIN session s ON s.project = e.project AND s.id = e.object
     JOIN agent a ON a.project = s.project AND a.id = s.agent
 WHERE e.project = :project AND e.kind = 'session.ended' AND e.kind <> 'message.sent' AND e.seq > :after
+    AND a.retired_at IS NULL
 ORDER BY e.seq DESC LIMIT :limit;
 
 -- name: freed
@@ -45,9 +46,12 @@ WHERE e.project = :project AND e.kind IN ('delivery.dead', 'delivery.expired', '
 ORDER BY e.seq DESC LIMIT :limit;
 
 -- name: count_after
--- How many events of these kinds, of which none is a message's birth, there are after an event.
-SELECT count(*) FROM event INDEXED BY event_kind
-WHERE project = :project AND kind IN (SELECT value FROM json_each(:kinds)) AND kind <> 'message.sent' AND seq > :after;
+-- How many events of these kinds, of which none is a message's birth, there are after an event; as `ended` counts them.
+SELECT count(*) FROM event e INDEXED BY event_kind
+WHERE e.project = :project AND e.kind IN (SELECT value FROM json_each(:kinds)) AND e.kind <> 'message.sent' AND e.seq > :after
+    AND NOT EXISTS (
+        SELECT 1 FROM session s JOIN agent a ON a.project = s.project AND a.id = s.agent
+        WHERE e.kind = 'session.ended' AND s.project = e.project AND s.id = e.object AND a.retired_at IS NOT NULL);
 
 -- name: waiting
 -- How much mail is on its way to each agent.
