@@ -23,6 +23,7 @@ HEADERS = {"content-type": "application/json", "accept": "application/json, text
 TOKEN = {"authorization": "Bearer token-bob"}
 MODERN = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "who"}
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+NOTIFIED = b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
 
 
 @pytest.fixture
@@ -120,8 +121,9 @@ async def test_only_json_is_posted_and_not_too_much(project: Project) -> None:
     async with knocking(project) as (http, url, _):
         assert (await http.get(url, headers=TOKEN)).status_code == 405
         assert (await http.delete(url, headers=TOKEN)).headers["allow"] == "POST"
-        form = {**TOKEN, "content-type": "text/plain"}
-        assert (await http.post(url, headers=form, content=json.dumps(PING))).status_code == 400
+        for kind in ("text/plain", ""):
+            form = await http.post(url, headers={**TOKEN, "content-type": kind}, content=json.dumps(PING))
+            assert (form.status_code, form.json()["code"]) == (415, "NOT_JSON")
         assert (await http.post(url, headers=TOKEN, content=b"x" * (BODY_BYTES_MAX + 1))).status_code == 413
 
 
@@ -161,6 +163,42 @@ async def test_what_is_no_request_gets_a_numeric_error_and_no_crash(
             assert "Traceback" not in answer.text
         again = await http.post(url, headers=TOKEN, json=PING)
         assert again.status_code == 200
+
+
+async def test_what_is_no_single_message_is_said_to_be_none_and_never_passed_over(project: Project) -> None:
+    """A request whose id is none must not pass for a notification, which nobody answers."""
+    async with knocking(project) as (http, url, _):
+        for body, code, number in (
+            (b"{", -32700, None),
+            (b"[]", -32600, None),
+            (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600, None),
+            (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', -32600, 1),
+            (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600, None),
+            (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600, None),
+            (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600, None),
+            (b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/list"}', -32600, 1),
+            (json.dumps(called("who")).replace("{}", '{"name":"a","name":"b"}').encode(), -32600, 1),
+        ):
+            answer = await http.post(url, headers=TOKEN, content=body)
+            said = answer.json()
+            assert (answer.status_code, said["error"]["code"], said["id"]) == (400, code, number), (body, said)
+            assert "pydantic" not in answer.text
+        assert (await http.post(url, headers=TOKEN, content=NOTIFIED)).status_code == 202
+
+
+async def test_a_refusal_has_the_shape_of_every_refusal_over_http(project: Project) -> None:
+    async with knocking(project) as (http, url, _):
+        for method, headers in (
+            ("GET", TOKEN),
+            ("POST", {}),
+            ("POST", {**TOKEN, "host": "evil.example"}),
+            ("POST", {**TOKEN, "origin": "null"}),
+            ("POST", {**TOKEN, "content-type": "text/plain"}),
+        ):
+            refused = await http.request(method, url, headers=headers, content=json.dumps(PING))
+            told = refused.json()
+            assert set(told) == {"code", "message", "hint", "retryable", "request_id", "details"}, told
+            assert refused.headers["x-request-id"] == told["request_id"]
 
 
 async def test_each_request_is_its_own_tokens_whatever_came_before(project: Project) -> None:

@@ -8,14 +8,15 @@ meanwhile.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from roost.errors import Exhausted, NotAllowed, RoostError
-from roost.interfaces.errors import plain
+from roost.errors import NotAllowed, RoostError
+from roost.interfaces.errors import plain, status_of
 from roost.interfaces.mcp.visits import ENTRANT, Visitors
 
 if TYPE_CHECKING:
@@ -61,18 +62,26 @@ class McpApp:
         if scope["type"] != "http":
             return
         if refused := self._refused(scope):
-            await _answer(send, *refused)
+            await _refuse(send, *refused)
             return
         try:
             entrant = await self._door.enter(_token(scope), address=_address(scope))
         except RoostError as error:
-            await _answer(send, _status(error), plain(error), _headers(error))
+            await _refuse(send, status_of(error), plain(error), _headers(error))
             return
         if scope["method"] != "POST":  # no session to end, and no stream but the answer to a request
-            await _answer(send, 405, _said("METHOD_NOT_ALLOWED", "MCP is spoken by POST here"), [(b"allow", b"POST")])
+            await _refuse(send, 405, _said("METHOD_NOT_ALLOWED", "MCP is spoken by POST here"), [(b"allow", b"POST")])
             return
         manager = await self._started()
-        await manager.handle_request({**scope, ENTRANT: entrant}, receive, send)
+        body = await _body(receive)
+        if body is None:
+            return
+        if len(body) > BODY_BYTES_MAX:
+            await _refuse(send, 413, _said("BODY_TOO_LARGE", f"more than {BODY_BYTES_MAX} bytes are not read"))
+        elif (wrong := _wrong_with(body)) is not None:
+            await _answer(send, 400, wrong)
+        else:
+            await manager.handle_request({**scope, ENTRANT: entrant}, _again(body, receive), send)
 
     async def close(self) -> None:
         """Give up the requests that are open, and stop."""
@@ -87,6 +96,8 @@ class McpApp:
             return 421, _said("FORBIDDEN", "this host is not served here")
         if any(not self._is_ours(origin) for origin in origins):
             return 403, _said("FORBIDDEN", "this origin may not call here")
+        if scope["method"] == "POST" and not _is_json(_values(scope, b"content-type")):
+            return 415, _said("NOT_JSON", "only JSON is taken")
         return None
 
     def _is_ours(self, origin: str) -> bool:
@@ -157,12 +168,6 @@ def _name(host: str) -> str:
     return name.lower() if port.isascii() and port.isdigit() else ""
 
 
-def _status(error: RoostError) -> int:
-    if isinstance(error, Exhausted):
-        return 429
-    return 401 if isinstance(error, NotAllowed) else 503
-
-
 def _headers(error: RoostError) -> list[tuple[bytes, bytes]]:
     if "retry_after" in error.details:
         return [(b"retry-after", str(max(1, ceil(error.details["retry_after"]))).encode())]
@@ -170,13 +175,57 @@ def _headers(error: RoostError) -> list[tuple[bytes, bytes]]:
 
 
 def _said(code: str, message: str) -> dict[str, object]:
-    return {"code": code, "message": message, "hint": "see docs/reference/mcp.md", "retryable": False}
+    return {"code": code, "message": message, "hint": "see docs/reference/mcp.md", "retryable": False, "details": {}}
 
 
-async def _answer(
-    send: Send, status: int, body: dict[str, object], headers: Iterable[tuple[bytes, bytes]] = ()
+def _is_json(kinds: list[str]) -> bool:
+    return [kind.partition(";")[0].strip().lower() for kind in kinds] == ["application/json"]
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body of a request, cut behind its limit; None if the client left before it was whole."""
+    body = b""
+    while len(body) <= BODY_BYTES_MAX:
+        part = await receive()
+        if part["type"] == "http.disconnect":
+            return None
+        body += part.get("body", b"")
+        if not part.get("more_body"):
+            break
+    return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a receive that gives a body that was read already, and then what follows."""
+    parts = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> MutableMapping[str, Any]:
+        return parts.pop() if parts else await receive()
+
+    return again
+
+
+def _wrong_with(body: bytes) -> bytes | None:
+    """Return the answer to what is no single JSON-RPC message, None for one that is."""
+    from roost.interfaces.mcp.reading import NoMessage, message_of
+
+    try:
+        message_of(body)
+    except NoMessage as wrong:
+        return wrong.answer.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    return None
+
+
+async def _refuse(
+    send: Send, status: int, told: dict[str, object], headers: Iterable[tuple[bytes, bytes]] = ()
 ) -> None:
-    data = msgspec.json.encode(body)
+    """Answer with an error in the shape of all errors over HTTP."""
+    number = os.urandom(8).hex()
+    body = msgspec.json.encode({**told, "request_id": number})
+    await _answer(send, status, body, [(b"x-request-id", number.encode()), *headers])
+
+
+async def _answer(send: Send, status: int, data: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": data})

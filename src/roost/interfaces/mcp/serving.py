@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import anyio
 import mcp_types as types
-import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
 
-from roost.interfaces.mcp.pipe import READ_BYTES, Lines, told_of
+from roost.interfaces.mcp.pipe import READ_BYTES, Lines
+from roost.interfaces.mcp.reading import NoMessage, message_of
 from roost.interfaces.mcp.server import create_server
 from roost.interfaces.mcp.visits import Pipe
 
@@ -54,13 +52,14 @@ async def _read(
         try:
             while data := await reader.read(READ_BYTES):
                 for line in lines.feed(data):
-                    read = _message(line)
+                    try:
+                        read = _message(line)
+                    except NoMessage as wrong:
+                        await answers.send(SessionMessage(wrong.answer))
+                        continue
                     if isinstance(read, types.JSONRPCNotification):
                         pipe.heard(read.method, read.params)
-                    if isinstance(read, types.JSONRPCError):
-                        await answers.send(SessionMessage(read))
-                    else:
-                        await to.send(SessionMessage(read))
+                    await to.send(SessionMessage(read))
         except (ConnectionError, anyio.BrokenResourceError):
             return
 
@@ -77,19 +76,6 @@ async def _write(messages: MemoryObjectReceiveStream[SessionMessage], writer: as
 
 
 def _message(line: bytes | None) -> types.JSONRPCMessage:
-    """Return the message of a line; an error to answer with for what is none."""
     if line is None:
-        return _error(None, types.INVALID_REQUEST, "a message of more than 2 MiB is not read")
-    with suppress(ValidationError):
-        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-        if not isinstance(message, types.JSONRPCNotification) or "id" not in msgspec.json.decode(line):
-            return message  # a request whose id is none must not pass for a notification, which nobody answers
-    try:
-        value = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _error(None, types.PARSE_ERROR, "this line is no JSON")
-    return _error(told_of(value), types.INVALID_REQUEST, "this is no single JSON-RPC message")
-
-
-def _error(id: str | int | None, code: int, message: str) -> types.JSONRPCError:
-    return types.JSONRPCError(jsonrpc="2.0", id=id, error=types.ErrorData(code=code, message=message))
+        raise NoMessage(None, types.INVALID_REQUEST, "a message of more than 2 MiB is not read")
+    return message_of(line)
