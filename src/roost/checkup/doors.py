@@ -19,8 +19,8 @@ from roost.exposure import is_local
 from roost.interfaces.wire.versions import is_newer
 
 FILES_MAX = 20_000
-SECRET = ("secret", "store.db*", "sessions/*", "archives/*", "backups/*", "*.db", "*.jsonl*", "*.token")
-"""What of `.roost` tells what was said, or lets somebody speak as another; tokens, where somebody put them there."""
+SECRET = ("secret", "store.db*", "sessions/*", "archives/*", "backups/*", "*.db", "*.jsonl*", "*.token", "*.header")
+"""What of `.roost` tells what was said, or lets somebody speak as another; keys, where somebody put them there."""
 LOG_READ_BYTES_MAX = 1024 * 1024
 STOP_DAYS = 7
 DAY_MS = 86_400_000
