@@ -53,6 +53,7 @@ _FRAMES = (
     "command-message",
     "roost-mail",
     "roost-message",
+    "roost-says",
 )
 _OPENERS = "<\uff1c\u2039\u27e8\u2329\u3008\ufe64\u02c2\u276e\u2770\u1438\u2770\u276c\u29fc\u300a\u00ab\u226a"
 _TAG = f"[{_OPENERS}](?=([^{_OPENERS}\\n]{{1,80}}))"

@@ -53,8 +53,8 @@ def fresh(tmp_path: Path) -> Iterator[Hooked]:
 
 @pytest.fixture
 def client(fresh: Hooked) -> Hooked:
-    """A client that began as `builder`."""
-    assert "You are builder" in fresh.start().context
+    """A client that began as `builder` and was briefed."""
+    assert "You are builder" in fresh.join().context
     return fresh
 
 

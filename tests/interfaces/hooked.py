@@ -111,6 +111,13 @@ class Hooked:
     def start(self, source: str = "startup") -> Answer:
         return self.hook("SessionStart", source=source)
 
+    def join(self) -> Answer:
+        """Begin, and read the briefing."""
+        start = self.start()
+        self.shows(start.context, answered=True, event="SessionStart", later_seconds=0)
+        self.hook("Stop")
+        return start
+
     def begin(self, event: str, *more: str, **fields: Any) -> subprocess.Popen[bytes]:
         """Start a hook and leave it running."""
         process = subprocess.Popen(
@@ -126,12 +133,15 @@ class Hooked:
         process.stdin.close()
         return process
 
-    def shows(self, text: str, *, answered: bool, event: str = "PostToolBatch") -> None:
-        """Let the transcript show text that a hook gave, and an answer after it."""
+    def shows(self, text: str, *, answered: bool, event: str = "PostToolBatch", later_seconds: float = 5) -> None:
+        """Let the transcript show text that a hook gave, and an answer after it.
+
+        As it is by default, it comes long enough after the offer to say what it does not hold.
+        """
         given = {"type": "hook_additional_context", "content": [text], "hookEvent": event}
         lines: list[Json] = [{"type": "attachment", "attachment": given}]
         if answered:
-            later = datetime.now(UTC) + timedelta(seconds=5)  # long enough after the offer to say what it does not hold
+            later = datetime.now(UTC) + timedelta(seconds=later_seconds)
             answer = {"id": f"msg_{time.monotonic_ns()}", "content": []}
             lines.append({"type": "assistant", "message": answer, "timestamp": later.isoformat()})
         with self.transcript.open("a") as file:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from subprocess import Popen
+from typing import Literal
 
 from .hooked import PROGRAM, Hooked, Json
 
@@ -21,6 +22,7 @@ LETTER = re.compile(
     re.MULTILINE,
 )
 """A message as it is put before a model. A line in the list of those that wait shows its words too, and is none."""
+BRIEFING = re.compile(r'^<roost-says offer="\w+">\n(?:(?!</roost-says>)[^\n]*\n)*?You are builder: ', re.MULTILINE)
 COMPACTION = "compaction"
 EVENTS = ("PostToolBatch", "PostToolBatch", "PostToolBatch", "UserPromptSubmit", "PreToolUse", "Stop", COMPACTION)
 
@@ -51,6 +53,10 @@ class Model:
         """Shown once more after they were answered."""
         self.unflagged: list[str] = []
         """Shown once more without being marked as offered before."""
+        self.briefing: Literal["", "shown", "answered"] = ""
+        """How far the briefing of this context came."""
+        self.briefed_again = 0
+        """Briefings that followed one which was answered."""
 
     def sees(self, text: str, *, answers: bool) -> None:
         """Take in what a hook gave; an answer is to all that was shown until then."""
@@ -62,8 +68,17 @@ class Model:
                 self.unflagged.append(body)
             self.given[body] += 1
             self.shown.add(body)
+        if BRIEFING.search(text):
+            self.briefed_again += self.briefing == "answered"
+            self.briefing = "shown"
         if answers:
             self.answered |= self.shown
+            self.briefing = self.briefing and "answered"
+
+    def forgets(self) -> None:
+        """Lose the context: what was shown and not answered, and the briefing."""
+        self.shown.clear()
+        self.briefing = ""
 
 
 class Played:
@@ -114,8 +129,9 @@ class Played:
         self.client.shows(text, answered=answers, event=event)
 
     def _compact(self) -> None:
-        """Forget what was shown and not answered, as the client does before it tells its hooks."""
-        self.model.shown.clear()
+        """Say what is coming, and forget what was shown, as the client does before it tells its hooks."""
+        self.client.hook("PreCompact")
+        self.model.forgets()
         self._write({"type": "system", "subtype": "compact_boundary"})
 
     def _write(self, entry: Json) -> None:

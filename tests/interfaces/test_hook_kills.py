@@ -12,6 +12,7 @@ import pytest
 
 from roost.connect import Project
 from roost.deliveries.model import Delivery
+from roost.reach import start
 from tests.leftovers import stop_daemons
 
 from .hooked import new_project
@@ -101,7 +102,7 @@ def under_fire(played: Played, post: Post, dooms: Callable[[], Doom | float], *,
 def drain(played: Played, post: Post) -> None:
     """Run hooks that live, until nothing is left to be shown or proved."""
     left, deadline = list(post.sent), time.monotonic() + DRAIN_SECONDS_MAX
-    while left := [ref for ref in left if post.delivery(ref).state != "delivered"]:
+    while (left := [ref for ref in left if post.delivery(ref).state != "delivered"]) or not played.model.briefing:
         assert time.monotonic() < deadline, [post.delivery(ref) for ref in left]
         os.utime(played.client.look, (0, 0))  # a hook that was killed may have taken the bell down
         played.hook("PostToolBatch", None)
@@ -119,6 +120,7 @@ def holds(played: Played, post: Post) -> None:
     assert sorted(stored) == sorted(f"body-{n}-end" for n in range(len(post.sent)))
     assert model.answered == {str(n) for n in range(len(post.sent))}, "every message came before the model"
     assert (model.again, model.unflagged) == ([], [])
+    assert (model.briefing, model.briefed_again) == ("answered", 0)
     for ref in post.sent:
         kinds = [receipt.kind for receipt in project.system().deliveries.receipts(ref)]
         assert kinds.count("delivered") == 1
@@ -140,6 +142,42 @@ def test_mail_of_a_start_that_died_is_not_taken_for_delivered_before_anything_wa
     drain(played, post)
     assert played.model.answered == {"0"}
     project.close()
+
+
+@pytest.mark.parametrize("daemon", ["auto", "off"])
+def test_the_briefing_of_a_start_that_died_before_it_spoke_comes_after_the_next_answer(
+    fresh: Mortal, monkeypatch: pytest.MonkeyPatch, daemon: str
+) -> None:
+    monkeypatch.setenv("ROOST_DAEMON", daemon)
+    try:
+        fresh.project().joined("builder").turns.leave()
+        if daemon == "auto":
+            start(str(fresh.place))
+        played = Played(fresh, seed=1)
+        played.hook("SessionStart", ("write_all", 0) if daemon == "auto" else ("_say", 0))
+        assert (played.killed["silent"], played.model.briefing) == (1, "")
+        played.hook("UserPromptSubmit", None)  # with it a client begins its transcript
+        fresh.shows("", answered=True)
+        said = fresh.hook("PostToolBatch").context
+        assert "You are builder: " in said
+        fresh.shows(said, answered=True)
+        assert fresh.hook("PostToolBatch").context == ""
+        assert not fresh.bell.exists()
+    finally:
+        stop_daemons(str(fresh.place))
+
+
+def test_a_briefing_that_came_is_not_told_again_however_long_the_first_prompt_takes(fresh: Mortal) -> None:
+    fresh.project().joined("builder").turns.leave()
+    said = fresh.start().context
+    os.utime(fresh.look, (0, 0))
+    assert fresh.hook("UserPromptSubmit").context == ""
+    fresh.shows(said, answered=False, event="SessionStart")
+    assert fresh.hook("PostToolBatch").context == ""
+    assert fresh.bell.exists(), "it is shown, and nothing was answered since"
+    fresh.shows("", answered=True)
+    assert fresh.hook("PostToolBatch").context == ""
+    assert not fresh.bell.exists()
 
 
 @pytest.mark.timeout(300)

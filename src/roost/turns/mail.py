@@ -10,6 +10,7 @@ from roost.ids import new_nonce
 from roost.messages.model import Message
 from roost.sessions.model import Session
 from roost.text import agent_line
+from roost.turns.telling import Telling
 from roost.verbs import Service, Sync
 
 CANDIDATES_MAX = 25
@@ -49,7 +50,7 @@ def offer(
     return rendered
 
 
-def reminders(service: Service[Sync], session: Session) -> str:
+def reminders(service: Service[Sync], session: Session, telling: Telling) -> str:
     """Return a line for each acknowledgement that a session still owes and was not reminded of; '' if there is none."""
     if Ledger(service.tx).is_paused(session.agent):
         return ""
@@ -59,6 +60,7 @@ def reminders(service: Service[Sync], session: Session) -> str:
         service.tx.run("deliveries.clear_nudge", message=delivery.message, recipient=delivery.recipient)
         message = service.tx.one(Message, "messages.get", id=delivery.message)
         if message is not None:
+            telling.anew(f"reminder {delivery.reminders} of {message.ref}", message=message.id)
             lines.append(
                 f"Reminder {delivery.reminders}: {agent_line(message.sender_name)} waits for your acknowledgement of"
                 f" {message.ref}: roost ack {message.ref}"

@@ -6,28 +6,22 @@ from roost.leases.rules import name_of
 from roost.leases.service import Leases
 from roost.sessions.model import Session
 from roost.text import agent_line
+from roost.turns.telling import Telling
 from roost.verbs import Service, Sync
 
 LINES_MAX = 8
 
 
-def lease_news(service: Service[Sync], session: Session) -> str:
+def lease_news(service: Service[Sync], session: Session, telling: Telling) -> str:
     """Return a line for each thing that the session does not know yet; '' if there is none."""
     leases = Leases[Sync](service._caller)
     lines: list[str] = []
     for ticket in leases.ready():
-        if len(lines) < LINES_MAX and _is_new(service, session, f"turn of {ticket.number}"):
+        if len(lines) < LINES_MAX and telling.once(f"turn of {ticket.number}"):
             keys = ", ".join(agent_line(key, most=120) for key in ticket.keys)
             lines.append(f"It is your turn for {keys}: take it with `roost lease wait {ticket.keys[0]}`.")
     for lease, waiter in leases.waited_for(session.id):
-        if len(lines) < LINES_MAX and _is_new(service, session, f"waiter {waiter.ticket} for {lease.token}"):
+        if len(lines) < LINES_MAX and telling.once(f"waiter {waiter.ticket} for {lease.token}"):
             key = agent_line(name_of(lease), most=120)
             lines.append(f"{waiter.waiter} waits for {key}, which you hold: `roost lease release {key}` when you can.")
     return "\n".join(lines)
-
-
-def _is_new(service: Service[Sync], session: Session, what: str) -> bool:
-    if service.tx.value("turns.was_told", session=session.id, what=what):
-        return False
-    service.tx.run("turns.put_told", session=session.id, what=what)
-    return True

@@ -11,7 +11,7 @@ from roost.errors import AgentAlive, Forbidden
 from roost.sessions.model import Me, Process, Session
 from roost.sessions.rules import GONE
 from roost.sessions.service import Sessions
-from roost.turns import mail, rules
+from roost.turns import mail, rules, telling
 from roost.turns.ending import end_session
 from roost.turns.joining import Joining
 from roost.turns.letters import Letters
@@ -84,7 +84,7 @@ class Turns(Joining[M], Letters[M]):
         ahead = self.tx.wall - self.tx.now  # the store clock may differ from the wall clock, by the same all the time
         return Watch(
             session=session.id,
-            offers=_open_offers(offered + late, ahead),
+            offers=_open_offers(offered + late, ahead) + telling.open_offers(self.tx, session, ahead=ahead),
             transcript=session.transcript,
             offset=session.transcript_offset,
             files=Watching(_inner(self), session, worktree).files() if worktree else (),
@@ -108,7 +108,9 @@ class Turns(Joining[M], Letters[M]):
             return False
         deliveries = Deliveries[Sync](self._caller)
         deliveries.settle(session, around.verdicts, fallback="")
-        return bool(self.tx.value("deliveries.unsettled", recipient=session.agent, session=session.id))
+        telling.settle(self.tx, session, around.verdicts, fallback="")
+        is_open = self.tx.value("deliveries.unsettled", recipient=session.agent, session=session.id)
+        return bool(is_open) or telling.is_untold(self.tx, session)
 
     @verb
     def wake(self, client: str, client_session: str) -> str:
@@ -126,7 +128,8 @@ class Turns(Joining[M], Letters[M]):
             return ""
         agent = Agents[Sync](self._caller).get(session.agent)
         self.tx.me = Me(agent=agent.id, name=agent.name, kind=agent.kind, session=session.id, epoch=session.epoch)
-        owed = mail.reminders(_inner(self), session)
+        reminding = telling.Telling(self.tx, session)
+        owed = reminding.said(mail.reminders(_inner(self), session, reminding))
         room = INJECTED_BYTES_MAX - len(owed.encode()) - 2
         letters = mail.offer(_inner(self), session, "rewake", asking_only=True, limit=room).text
         text = "\n\n".join(part for part in (owed, letters) if part)

@@ -13,14 +13,15 @@ from roost.deliveries.service import Deliveries
 from roost.leases.service import Leases
 from roost.sessions.model import Mark, Me, Session
 from roost.sessions.service import Sessions
-from roost.turns import edits, mail, news, rules
+from roost.turns import edits, mail, news, rules, telling
 from roost.turns.ending import end_session
 from roost.turns.model import ClientEvent, Surroundings, TurnReply
+from roost.turns.telling import ENVELOPE_BYTES, Telling, briefing_of
 from roost.turns.watching import Watching
 from roost.turns.whose import Whose, new_context
 from roost.verbs import InTx, Service, Sync
 
-ASIDE_BYTES_MAX = INJECTED_BYTES_MAX - INJECTED_BYTES_LEAST - 100
+ASIDE_BYTES_MAX = INJECTED_BYTES_MAX - INJECTED_BYTES_LEAST - ENVELOPE_BYTES - 50
 """What stands beside the mail of one injection: reminders, news of leases, files that changed."""
 
 
@@ -97,8 +98,7 @@ class Taking:
         )
 
     def _is_more(self, session: Session) -> bool:
-        is_briefed = self.tx.value("turns.was_told", session=session.id, what=_briefing(session))
-        return not is_briefed or bool(
+        return telling.is_untold(self.tx, session) or bool(
             self.tx.value("deliveries.unsettled", recipient=session.agent, session=session.id)
         )
 
@@ -106,7 +106,9 @@ class Taking:
 
     def _settled(self, session: Session) -> Session:
         event = self.event
-        is_whole = self._deliveries.settle(session, self.around.verdicts, fallback=rules.fallback_proof(event))
+        fallback = rules.fallback_proof(event)
+        is_whole = self._deliveries.settle(session, self.around.verdicts, fallback=fallback)
+        is_whole = telling.settle(self.tx, session, self.around.verdicts, fallback=fallback) and is_whole
         # What was offered after this look began may stand in what the look read, and only the next one seeks it.
         if event.transcript and is_whole and (session.transcript, session.transcript_offset) != self._read_to():
             transcript, offset = self._read_to()
@@ -137,13 +139,13 @@ class Taking:
         if event.kind == "turn_failed":
             self._failed(session)
         if event.kind == "compacting":
-            self._checkpoint()
+            self._before_compaction(session)
         changed = self._after_tool(watching) if event.kind == "tool_after" else ""
         if event.in_subagent or not event.takes_context:
             return TurnReply()
         if event.kind == "turn_end":
             return self._at_the_end(session)
-        if event.kind == "start" or not self.tx.value("turns.was_told", session=session.id, what=_briefing(session)):
+        if event.kind == "start" or not self.tx.value("turns.was_told", session=session.id, what=briefing_of(session)):
             return self._briefed(session, agent, changed)
         return self._mail(session, changed)
 
@@ -169,30 +171,34 @@ class Taking:
         return TurnReply(context=_joined((aside, letters)) or None)
 
     def _aside(self, session: Session, changed: str = "") -> str:
-        parts = (changed, mail.reminders(self.service, session), news.lease_news(self.service, session))
-        return _cut(_joined(parts), ASIDE_BYTES_MAX)
+        told = Telling(self.tx, session)
+        parts = (changed, mail.reminders(self.service, session, told), news.lease_news(self.service, session, told))
+        return told.said(_cut(_joined(parts), ASIDE_BYTES_MAX))
 
     def _briefed(self, session: Session, agent: Agent, changed: str) -> TurnReply:
         from roost.briefings.rules import BRIEFING_BYTES_MAX
         from roost.briefings.service import Briefings
 
-        self.tx.run("turns.put_told", session=session.id, what=_briefing(session))
+        told = Telling(self.tx, session)
+        told.anew(briefing_of(session))
         rung = rules.rung_of(self.event)
         whole_max, room = rules.START_MESSAGES_MAX, rules.START_MAIL_BYTES
         letters = mail.offer(self.service, session, rung, whole_max=whole_max, limit=room).text
         notes = _cut(_joined((*self.whose.notes, changed)), rules.START_NOTES_BYTES)
-        room = min(BRIEFING_BYTES_MAX, rules.START_BYTES_MAX - len(_joined((notes, letters)).encode()) - 4)
+        beside = len(_joined((notes, letters)).encode()) + 4 + ENVELOPE_BYTES
+        room = min(BRIEFING_BYTES_MAX, rules.START_BYTES_MAX - beside)
         briefing = Briefings[Sync](self.service._caller).briefing(session, git=self.around.git, limit=room)
         title = agent.name if self.tx.config.features.window_title else None
         env = {"ROOST_SESSION": session.id, "ROOST_AGENT_NAME": agent.name}
-        return TurnReply(context=_joined((notes, briefing, letters)), title=title, env=env)
+        return TurnReply(context=_joined((told.said(_joined((notes, briefing))), letters)), title=title, env=env)
 
     def _at_the_end(self, session: Session) -> TurnReply:
         per_hour = self.tx.config.limits.wakes_per_hour_max
         if not rules.may_keep_going(self.event, session, self.tx.now, per_hour_max=per_hour):
             mail.note_refused_wake(self.service, session, "the turn was kept going often enough")
             return TurnReply()
-        owed = mail.reminders(self.service, session)
+        told = Telling(self.tx, session)
+        owed = told.said(mail.reminders(self.service, session, told))
         room = INJECTED_BYTES_MAX - len(owed.encode()) - 2
         letters = mail.offer(self.service, session, "stop", asking_only=True, limit=room).text
         if not owed and not letters:
@@ -207,20 +213,19 @@ class Taking:
         shown = {verdict.nonce for verdict in self.around.verdicts if verdict.found == "shown"}
         reason = f"its turn failed: {self.event.source or 'unknown cause'}"
         self._deliveries.requeue_offers(session, reason, keeping=shown)
+        telling.forget(self.tx, session, self.around.verdicts)
 
     def _ended(self, session: Session) -> TurnReply:
         if self.event.source != "clear":  # `/clear` ends a context, and the session goes on under another id
             end_session(self.service, session, f"the client ended ({self.event.source or 'no reason given'})")
         return TurnReply()
 
-    def _checkpoint(self) -> None:
+    def _before_compaction(self, session: Session) -> None:
+        """Leave a checkpoint, and let the session be briefed again: its next start may die before it is known."""
         from roost.briefings.service import Briefings
 
+        self.tx.run("turns.forget_told", session=session.id)
         Briefings[Sync](self.service._caller).checkpoint("before compaction", git=self.around.git)
-
-
-def _briefing(session: Session) -> str:
-    return f"briefing of context {session.context}"
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -118,7 +118,9 @@ def test_hooks_briefings_and_compactions_are_counted(own: Site, hooks: None) -> 
     try:
         hooked.start()
         hooked.hook("PreCompact")
-        hooked.hook("SessionStart", source="compact")
+        compacted = hooked.hook("SessionStart", source="compact").context
+        hooked.shows(compacted, answered=True, event="SessionStart")
+        hooked.hook("PostToolBatch")
         hooked.hook("UserPromptSubmit")  # nothing is to be done: the daemon does not hear of it
     finally:
         hooked.crash()
@@ -126,6 +128,7 @@ def test_hooks_briefings_and_compactions_are_counted(own: Site, hooks: None) -> 
     assert changed(before, after, "roost_hooks") == {
         ("SessionStart", "ok"): 2.0,
         ("PreCompact", "ok"): 1.0,
+        ("PostToolBatch", "ok"): 1.0,
     }
     assert changed(before, after, "roost_compactions") == {(): 1.0}
     assert changed(before, after, "roost_sessions") == {(): 1.0}

@@ -53,7 +53,7 @@ NAMES_WHAT_IT_WRITES = EDIT_TOOLS | {"Read", "Glob", "Grep", "LS", "TodoWrite", 
 AFTER_ANSWER = frozenset({"PostToolBatch", "UserPromptSubmit", "Stop"})
 # What the client itself or a program gave as a prompt.
 NOT_TYPED_SOURCES = frozenset({"system", "loop_wakeup", "schedule_wakeup", "poll_event"})
-NOT_TYPED_STARTS = ("<task-notification>", "<roost-mail ")
+NOT_TYPED_STARTS = ("<task-notification>", "<roost-mail ", "<roost-says ")
 
 SOURCES: Mapping[str, str] = {
     "SessionStart": "source",

@@ -1,10 +1,13 @@
 -- What turns remember from one hook to the next.
 
--- What a session was told once, and is not to be told again in the same context.
+-- What a session was told once, and is not to be told again in the same context once that is proved.
 CREATE TABLE told (
     project TEXT NOT NULL,
     session TEXT NOT NULL,
     what TEXT NOT NULL,
+    message TEXT NOT NULL,              -- the one that it reminds of, or ''
+    nonce TEXT NOT NULL,                -- of the injection that says it; '' once it is proved
+    told_at INTEGER NOT NULL,
     PRIMARY KEY (project, session, what)
 ) STRICT, WITHOUT ROWID;
 

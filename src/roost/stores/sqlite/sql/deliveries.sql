@@ -190,6 +190,11 @@ FROM delivery INDEXED BY delivery_unacknowledged WHERE project = :project AND re
 -- name: clear_nudge
 UPDATE delivery SET nudge = 0 WHERE project = :project AND message = :message AND recipient = :recipient;
 
+-- name: nudge_again
+-- A reminder that did not arrive is one that was not shown.
+UPDATE delivery SET nudge = 1
+WHERE project = :project AND message = :message AND recipient = :recipient AND requires_ack = 1 AND state = 'delivered';
+
 -- name: inbox
 -- One agent's mail, newest first; the caller says which states.
 SELECT d.message, d.recipient, d.seq, d.number, d.state, d.stage, d.hold, d.rank, d.size, d.requires_ack, d.wakes,

@@ -1,8 +1,23 @@
 -- name: was_told
 SELECT EXISTS (SELECT 1 FROM told WHERE project = :project AND session = :session AND what = :what);
 
+-- name: is_untold
+-- Whether a session has not been told something, or without proof.
+SELECT NOT EXISTS (SELECT 1 FROM told WHERE project = :project AND session = :session AND what = :what)
+    OR EXISTS (SELECT 1 FROM told WHERE project = :project AND session = :session AND nonce <> '');
+
+-- name: told_without_proof
+SELECT what, message, nonce, told_at FROM told WHERE project = :project AND session = :session AND nonce <> '';
+
 -- name: put_told
-INSERT OR IGNORE INTO told (project, session, what) VALUES (:project, :session, :what);
+INSERT OR REPLACE INTO told (project, session, what, message, nonce, told_at)
+VALUES (:project, :session, :what, :message, :nonce, :told_at);
+
+-- name: set_told
+UPDATE told SET nonce = '' WHERE project = :project AND session = :session AND what = :what;
+
+-- name: forget_one
+DELETE FROM told WHERE project = :project AND session = :session AND what = :what;
 
 -- name: forget_told
 DELETE FROM told WHERE project = :project AND session = :session;
