@@ -8,24 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from roost.checkup import canary
 from roost.checkup.canary import RECEIVER, SENDER
 from roost.checkup.delivery import WAYS, deliveries
 from roost.checkup.model import Check
 from roost.clients import launcher
 from roost.connect import connect
 from roost.runtimes.host import LocalHost
+from tests.daemon.served import GUARD_SECONDS
+from tests.interfaces.hooked import PATIENCE_SECONDS, PATIENT
 from tests.interfaces.http.conftest import begin, end
 
+EXEC = b'exec "$python" -I -S '
 NAMES = [name for name, _, _ in WAYS]
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the hooks a home of their own, with the launcher in it."""
+    """Give the hooks a home of their own, with the launcher in it, and all who take part more time than they have."""
     home = tmp_path / "home"
     place = launcher.path(home)
     place.parent.mkdir(parents=True)
-    place.write_bytes(launcher.render())
+    rendered, patient = launcher.render(), f'"{PATIENT}" {PATIENCE_SECONDS} {PATIENCE_SECONDS} '.encode()
+    assert rendered.count(EXEC) == 1
+    place.write_bytes(rendered.replace(EXEC, EXEC + patient))
+    monkeypatch.setattr(canary, "SECONDS_MAX", GUARD_SECONDS)
     place.chmod(launcher.MODE)
     monkeypatch.setenv("HOME", str(home))
     return home
@@ -100,15 +107,27 @@ def test_hooks_that_print_nothing_fail(served: str, home: Path) -> None:
     assert "did not join" in found["hook"].said
 
 
-def test_a_hook_that_joins_and_brings_no_mail_fails(served: str, home: Path) -> None:
+def mute(home: Path, event: str) -> None:
+    """Let the hooks do nothing at one event."""
     program, real = launcher.path(home), launcher.path(home).with_name("real")
     program.rename(real)
-    keeps = 'case "$(tee "$0.in")" in *PostToolBatch*) exit 0;; esac'
-    program.write_text(f'#!/bin/sh\n{keeps}\n"{real}" "$@" <"$0.in"\n')
+    # Hooks run side by side: each keeps what it is given in a file of its own.
+    keeps = f'case "$(tee "$0.$$")" in *{event}*) exit 0;; esac'
+    program.write_text(f'#!/bin/sh\n{keeps}\n"{real}" "$@" <"$0.$$"\n')
     program.chmod(launcher.MODE)
+
+
+def test_a_hook_that_joins_and_brings_no_mail_fails(served: str, home: Path) -> None:
+    mute(home, "PostToolBatch")
     assert flown(served)["hook"].grade == "fail"
     with connect(served).system() as hub:
         assert [band for band in hub.status.metrics().queue if band.pending or band.offered] == []
+
+
+def test_a_hook_that_had_no_time_at_the_end_of_its_session_fails_no_other_way(served: str, home: Path) -> None:
+    mute(home, "SessionEnd")
+    found = flown(served)
+    assert {name: check.grade for name, check in found.items()} == dict.fromkeys(NAMES, "pass"), found
 
 
 def test_two_at_once_are_told_apart(served: str) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from roost import keyfiles, reach
 from roost.connect import Project
 from roost.daemon.places import Run
+from roost.errors import SessionEnded
 from roost.runtimes.host import LocalHost
 from roost.sessions.model import Session
 
@@ -81,6 +82,11 @@ class Canary:
         self.project.as_session(receiver.id).deliveries.acknowledge(sent.id)
         return seconds
 
+    def ended(self, session: str) -> None:
+        """See to it that a session of `canary` is over: the next way needs the name, and a hook may run out of time."""
+        with contextlib.suppress(SessionEnded):
+            self.project.as_session(session).turns.leave(reason="the canary has flown")
+
     @contextlib.contextmanager
     def joined(self) -> Iterator[Joined]:
         """Begin a session of `canary` that a child process can act as."""
@@ -93,7 +99,7 @@ class Canary:
         try:
             yield Joined(session, self.place)
         finally:
-            self.project.as_session(session.id).turns.leave(reason="the canary has flown")
+            self.ended(session.id)
             keyfiles.drop(folder, session.id)
 
 
@@ -128,8 +134,11 @@ class Client:
     def __exit__(self, *exc: object) -> None:
         for waiter in self._waiters:
             waiter.end()
-        self.hook("SessionEnd", reason="other")
-        self._scratch.cleanup()
+        try:
+            self.hook("SessionEnd", reason="other")
+        finally:
+            self._bird.ended(self.id)
+            self._scratch.cleanup()
 
     def hook(self, event: str, **fields: Any) -> str:
         """Run one hook to its end; return what it printed."""
