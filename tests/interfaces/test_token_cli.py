@@ -60,7 +60,7 @@ def test_a_key_is_shown_once_alone_on_standard_output(cli: RunAs) -> None:
     assert made.status == 0 and is_key(made.out.rstrip("\n"))
     assert "shown this once" in made.err and made.out.strip() not in made.err
     listed = cli("builder", "token", "list")
-    assert "send,read  valid, 89 days left  nightly" in listed.out or "send,read  valid, 90 days left" in listed.out
+    assert "send,read  valid, 89 d left  nightly" in listed.out or "send,read  valid, 90 d left" in listed.out
     assert made.out.strip() not in listed.out + listed.err
     assert "there are no tokens" in cli("planner", "token", "list").out
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roost.errors import InvalidInput
-from roost.interfaces.cli.times import DURATION
+from roost.interfaces.cli.times import DURATION, length
 from roost.interfaces.cli.verbs import Cli, group, part
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _state(cli: Cli, one: Token) -> str:
         return "revoked"
     if one.expires_at <= cli.moment.wall:
         return "expired"
-    return f"valid, {(one.expires_at - cli.moment.wall) // 86_400_000} days left"
+    return f"valid, {length((one.expires_at - cli.moment.wall) / 1000)} left"
 
 
 def _made_into(path: str, make: Callable[[], NewToken]) -> NewToken:
