@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +327,43 @@ def test_a_child_of_a_fork_leaves_its_parents_connection_alone(site: Served) -> 
     line._socket.setblocking(False)
     with pytest.raises(BlockingIOError):
         line._socket.recv(1)
+
+
+def in_child(do: Callable[[], Any]) -> str:
+    """Return what a child of a fork says to this."""
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(send, str(do()).encode())
+        except BaseException as error:
+            os.write(send, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(send)
+    with os.fdopen(receive) as said:
+        text = said.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def test_a_child_of_a_fork_speaks_for_its_parents_session(site: Served) -> None:
+    alice = site.hub("alice")
+    assert in_child(lambda: alice.messages.send(to="bob", text="of the child").number) == "1"
+    assert in_child(lambda: alice.sessions.me().name) == "alice"
+    assert alice.messages.send(to="bob", text="of the parent").number == 2
+    assert sent(site) == ["of the child", "of the parent"]
+
+
+def test_a_child_of_a_fork_leaves_its_parents_streams_alone(site: Served) -> None:
+    alice = site.hub("alice")
+    said = alice.messages.follow()
+    alice.messages.send(to="bob", text="one")
+    assert next(said).body == "one"
+    (line,) = alice._caller._busy
+    assert in_child(said.close) == "None"
+    alice.messages.send(to="bob", text="two")
+    assert in_child(lambda: next(said).body) == "two"
+    assert next(said).body == "two"
+    assert line._socket is not None, "the parent goes on over the same connection"
+    said.close()

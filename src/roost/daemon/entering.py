@@ -91,8 +91,8 @@ async def _join(core: Core, hello: Hello, pid: int) -> str:
 def _resumed(core: Core, hello: Hello, pid: int) -> str:
     with core.reading() as tx:
         session = tx.one(Session, "sessions.get", id=hello.resume)
-    if session is None or session.process is None or session.process != LocalHost().process(pid):
-        raise WhoAreYou("this process joined no such session", hint="open the hub again")
+    if session is None or session.process not in LocalHost().parents(pid):  # a child of a fork has its parent's hub
+        raise WhoAreYou("neither this process nor one above it joined such a session", hint="open the hub again")
     return session.id
 
 

@@ -48,6 +48,7 @@ class Line:
         self._frames = frames.Frames(frames.FRAME_BYTES_MAX)
         self._arrived: list[Answer] = []
         self._last = 0
+        self._pid = os.getpid()
         self.welcome: Welcome | None = None
 
     def request(self, name: str, args: bytes, *, seconds: float | None) -> Answer:
@@ -87,11 +88,12 @@ class Line:
         return self.welcome
 
     def close(self) -> None:
-        """Hang up; a thread that waits for an answer here is told so."""
+        """Hang up; a thread that waits for an answer here is told so. A child of a fork only lets go of the socket."""
         end, self._socket = self._socket, None
         if end is not None:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+            if self._pid == os.getpid():
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
             end.close()
 
     def stream(self, found: Op, args: bytes) -> Iterator[Any]:
@@ -114,8 +116,8 @@ class Line:
 
     def _answer(self, id: int, seconds: float | None) -> Answer:
         end = self._socket
-        if end is None:
-            raise EOFError("another thread hung up")
+        if end is None or self._pid != os.getpid():
+            raise EOFError("another thread hung up, or this is a child of a fork")
         end.settimeout(seconds)
         while True:
             while self._arrived:
