@@ -243,8 +243,8 @@ def start(place: str, *, seconds: float = START_SECONDS_MAX) -> None:
     began, pause = time.monotonic(), 0.01
     deadline = began + seconds
     while not is_running(place):
-        if time.monotonic() > began + STUCK_SECONDS and _right(place) == right:
-            _pass_over(place)
+        if time.monotonic() > began + STUCK_SECONDS:
+            _pass_over(place, right)
         if not _is_starting(place) and not is_running(place):
             why = _why(place, begins)
             if is_tried or why:
@@ -271,10 +271,20 @@ def _right(place: str) -> int:
         return 0
 
 
-def _pass_over(place: str) -> None:
-    """Take the right to start a daemon from who has it and does not get on. What that starts all the same leaves."""
-    with contextlib.suppress(OSError):
-        os.rename(os.path.join(place, STARTING), os.path.join(place, f"{STARTING}.stuck"))
+def _pass_over(place: str, right: int) -> None:
+    """Take the right to start a daemon from who has it and does not get on, unless another one took it just now. What
+    that starts all the same leaves.
+    """
+    if _right(place) != right:
+        return
+    with contextlib.suppress(OSError):  # also where another one is at this very step
+        folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _right(place) == right:
+                os.rename(os.path.join(place, STARTING), os.path.join(place, f"{STARTING}.stuck"))
+        finally:
+            os.close(folder)
 
 
 def _is_starting(place: str) -> bool:

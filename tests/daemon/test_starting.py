@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -79,12 +80,35 @@ def test_a_starter_that_is_killed_is_no_hindrance(unserved: Served) -> None:
 
 
 def test_a_starter_that_does_not_get_on_is_passed_over_once(unserved: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(reach, "STUCK_SECONDS", 1.0)  # far more than the callers need to come together
     holder = unserved.child("-c", HOLDER, unserved.place)
     assert holder.stdout is not None and int(holder.stdout.readline()) >= 0
     holder.send_signal(signal.SIGSTOP)
     with ThreadPoolExecutor(CALLERS) as pool:
         list(pool.map(reach.start, [unserved.place] * CALLERS))
+    assert unserved.log.count("serving ") == 1
+    assert "another daemon serves" not in unserved.log
+
+
+def test_of_two_who_pass_over_a_starter_at_once_one_does(unserved: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "STUCK_SECONDS", 0.1)
+    holder = unserved.child("-c", HOLDER, unserved.place)
+    assert holder.stdout is not None and int(holder.stdout.readline()) >= 0
+    entered, rename, both = list[str](), os.rename, threading.Event()
+
+    def late(source: str, target: str) -> None:
+        entered.append(target)
+        if len(entered) == 1:
+            both.wait(1.0)
+        else:  # it is about to take the right from who got it meanwhile
+            both.set()
+            eventually(lambda: os.path.exists(source) and reach._is_starting(unserved.place), "the other one starts it")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", late)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(reach.start, [unserved.place] * 2))
+    eventually(lambda: len(daemons_in(unserved.folder)) == 1, "one daemon is left")
     assert unserved.log.count("serving ") == 1
     assert "another daemon serves" not in unserved.log
 
