@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -16,12 +16,12 @@ from roost.clock import ManualClock
 from roost.connect import Project, connect
 from roost.daemon import answers as answers_module
 from roost.daemon.answers import KEPT_MS, Answers
-from roost.errors import BodyTooLarge
+from roost.errors import BodyTooLarge, RoostError
 from roost.interfaces.wire import frames
 from roost.interfaces.wire.aclient import AsyncRemote
 from roost.interfaces.wire.client import Line
 from roost.interfaces.wire.frames import Answer
-from roost.messages.model import Page
+from roost.messages.model import Message, Page
 
 from .served import Served, Wire
 
@@ -336,7 +336,7 @@ def in_child(do: Callable[[], Any]) -> str:
     if child == 0:
         try:
             os.write(send, str(do()).encode())
-        except BaseException as error:
+        except RoostError as error:
             os.write(send, repr(error).encode())
         finally:
             os._exit(0)
@@ -357,7 +357,7 @@ def test_a_child_of_a_fork_speaks_for_its_parents_session(site: Served) -> None:
 
 def test_a_child_of_a_fork_leaves_its_parents_streams_alone(site: Served) -> None:
     alice = site.hub("alice")
-    said = alice.messages.follow()
+    said = cast("Generator[Message]", alice.messages.follow())
     alice.messages.send(to="bob", text="one")
     assert next(said).body == "one"
     (line,) = alice._caller._busy

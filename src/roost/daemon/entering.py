@@ -92,7 +92,7 @@ def _resumed(core: Core, hello: Hello, pid: int) -> str:
     with core.reading() as tx:
         session = tx.one(Session, "sessions.get", id=hello.resume)
     if session is None or session.process not in LocalHost().parents(pid):  # a child of a fork has its parent's hub
-        raise WhoAreYou("neither this process nor one above it joined such a session", hint="open the hub again")
+        raise WhoAreYou("this process joined no such session, nor did one above it", hint="open the hub again")
     return session.id
 
 
