@@ -8,12 +8,14 @@ import threading
 import time
 
 DRAWN = 32
-"""Random tails that are drawn at once: asking the system for each takes longer than all the rest of an id."""
+"""Random tails or salts that are drawn at once: asking the system for each takes longer than all the rest of an id."""
+SALT_BYTES = 16
 
 _lock = threading.Lock()
 _last = 0
 _head = 0, ""
 _tails: list[str] = []
+_salts: list[bytes] = []
 
 
 def new_id() -> str:
@@ -35,6 +37,15 @@ def new_id() -> str:
         return f"{head}{stamp & 0xFFF:03x}-{_tails.pop()}"
 
 
+def new_salt() -> bytes:
+    """Return 16 random bytes: who has not got them cannot find by trying out what was hashed with them."""
+    with _lock:
+        if not _salts:
+            drawn = os.urandom(DRAWN * SALT_BYTES)
+            _salts.extend(drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES))
+        return _salts.pop()
+
+
 def new_nonce() -> str:
     """Return 8 random characters (40 bits) that mark one offer of one message."""
     value = int.from_bytes(os.urandom(5), "big")
@@ -51,6 +62,7 @@ def _begin_again() -> None:
     global _lock
     _lock = threading.Lock()
     _tails.clear()
+    _salts.clear()
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable
 from itertools import islice
@@ -186,6 +187,12 @@ def test_a_log_that_nobody_touched_is_good(hub: HubOf) -> None:
         ("UPDATE project SET head = zeroblob(32)", 9, "project's head"),
         ("UPDATE message SET body = 'other' WHERE number = 2", 6, "body of message m2 was edited"),
         ("UPDATE message SET body = body || x'0a', body_hash = zeroblob(32) WHERE number = 2", 6, "was edited"),
+        (
+            "UPDATE message SET body_hash = CAST(zeroblob(16) || substr(body_hash, 17) AS BLOB) WHERE number = 2",
+            6,
+            "was edited",
+        ),
+        ("UPDATE message SET body_hash = substr(body_hash, 17) WHERE number = 2", 6, "was edited"),
         ("UPDATE message SET id = 'other' WHERE number = 2", 6, "not the one that event 6 tells of"),
         ("DELETE FROM message WHERE number = 2", 6, "is missing"),
     ],
@@ -199,6 +206,17 @@ def test_verification_finds_what_was_done_to_the_rows(hub: HubOf, edit: Edit, cr
     assert not verdict.good
     assert verdict.problems[0].seq == seq
     assert told in "; ".join(problem.what for problem in verdict.problems)
+
+
+def test_who_reads_the_log_cannot_try_out_what_others_said(hub: HubOf) -> None:
+    """The hash of a body in the log is salted: short words would be guessed from a bare one."""
+    hub("builder")
+    for _ in range(2):
+        hub("planner").messages.send(to="builder", text="yes")
+    told = [event.data["body"] for event in hub("tester").history.since(kinds=["message.sent"]).events]
+    assert len(set(told)) == 2 and hashlib.sha256(b"yes").hexdigest() not in told
+    mine = [hub("builder").messages.get(ref).body_hash for ref in ("m1", "m2")]
+    assert told == [hashlib.sha256(salt[:16] + b"yes").hexdigest() for salt in mine], "whom it was sent to can check it"
 
 
 def test_verification_finds_a_reorder(hub: HubOf, edit: Edit) -> None:

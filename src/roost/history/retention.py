@@ -11,6 +11,7 @@ import msgspec
 from roost.errors import NotFound, WrongState
 from roost.history.keeping import Facts, in_ms, reason_to_stay
 from roost.history.model import ArchiveRow
+from roost.history.rules import told_hash
 from roost.history.whole import refuse_agents
 from roost.verbs import M, Service, query, verb
 
@@ -194,7 +195,7 @@ class Retention(Service[M]):
         self.tx.run("retention.drop_words", number=message.number)
         self.tx.run("retention.drop_document", number=message.number)
         rows = sum(self.tx.run(statement, id=message.id) for statement in _OF_MESSAGE)
-        told = {"number": message.number, "body": message.body_hash.hex(), "archive": archive.archive}
+        told = {"number": message.number, "body": told_hash(message.body_hash), "archive": archive.archive}
         self.tx.record("message.purged", message.id, told)
         return rows + message.size // BODY_BYTES_A_ROW
 

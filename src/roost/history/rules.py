@@ -16,6 +16,7 @@ CHAIN_VERSION = 1
 START = b""
 """What the first event of a project follows."""
 CURSOR_HASH_BYTES = 4
+HASH_BYTES = 32
 _encode = msgspec.json.encode
 _CURSOR = re.compile(r"([0-9a-f]{1,8})-([0-9a-f]{1,16})-((?:[0-9a-f]{8})?)")
 
@@ -38,6 +39,12 @@ def _sha256() -> Callable[[bytes], Any]:
     from hashlib import sha256  # 3 ms with its crypto library, which a process that only reads need not pay
 
     return sha256
+
+
+def told_hash(body_hash: bytes) -> str:
+    """Return what the log tells of a body: its hash without the salt before it, with which short words would be
+    guessed."""
+    return body_hash[-HASH_BYTES:].hex()
 
 
 def breaks(project: str, after: int, head: bytes | None, lines: Iterable[Line]) -> Iterator[Problem]:

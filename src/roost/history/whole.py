@@ -11,7 +11,7 @@ import msgspec
 from roost.errors import Archived, Forbidden, InvalidInput, WrongState
 from roost.history.model import Head, Line, Moment, Problem, Seal, Verdict
 from roost.history.moments import Fold
-from roost.history.rules import breaks
+from roost.history.rules import HASH_BYTES, breaks, told_hash
 from roost.limits import check_number
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ RESTARTS_MAX = 3
 
 
 class StoredBody(msgspec.Struct, frozen=True):
-    """A message's body, its hash, and what the event of its sending says: which message, which hash."""
+    """A message's body, its hash behind its salt, and what the event of its sending says: which message, which hash."""
 
     id: str
     number: int
@@ -106,9 +106,10 @@ def facts(seal: Seal) -> dict[str, str | int]:
 
 def body_problems(body: StoredBody, first: int) -> Iterator[Problem]:
     """Yield what is wrong with a stored message; `first` is the oldest event that is here."""
-    if hashlib.sha256(body.body.encode()).digest() != body.body_hash:
+    salt, hashed = body.body_hash[:-HASH_BYTES], body.body_hash[-HASH_BYTES:]
+    if hashlib.sha256(salt + body.body.encode()).digest() != hashed:
         yield Problem(seq=body.seq, what=f"the body of message m{body.number} was edited")
-    elif body.seq >= first and (body.object, body.told) != (body.id, body.body_hash.hex()):
+    elif body.seq >= first and (body.object, body.told) != (body.id, told_hash(body.body_hash)):
         yield Problem(seq=body.seq, what=f"message m{body.number} is not the one that event {body.seq} tells of")
 
 

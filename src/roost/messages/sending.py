@@ -16,7 +16,8 @@ from roost.deliveries import rules as delivery_rules
 from roost.deliveries.model import Delivery
 from roost.deliveries.ranking import rank
 from roost.errors import IdempotencyMismatch, InboxFull, RateLimited, RoostError
-from roost.ids import new_id
+from roost.history.rules import told_hash
+from roost.ids import new_id, new_salt
 from roost.messages import quota
 from roost.messages.addressing import Recipients, recipients_of
 from roost.messages.checking import Checked, check, refers
@@ -188,8 +189,9 @@ class Sender:
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def _message(self, checked: Checked, recipients: Recipients) -> Message:
-        tx, hashed, message_id, number = self.tx, body_hash(checked.body), new_id(), self.tx.number_message()
-        event = {"number": number, "to": recipients.ids, "channel": recipients.channel, "body": hashed.hex()}
+        tx, message_id, number = self.tx, new_id(), self.tx.number_message()
+        hashed = body_hash(checked.body, new_salt())
+        event = {"number": number, "to": recipients.ids, "channel": recipients.channel, "body": told_hash(hashed)}
         seq, key = tx.record("message.sent", message_id, event), self._key_of(tx.me)
         unsigned = _composed(tx, checked, recipients, hashed, id=message_id, number=number, seq=seq)
         letter = letter_of(unsigned, project=tx.project, recipients=recipients.ids, hashed=hashed)

@@ -14,6 +14,7 @@ import re
 
 import msgspec
 
+from roost.history.rules import HASH_BYTES
 from roost.messages.model import Message
 
 SECRET_BYTES = 32
@@ -73,16 +74,19 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         return f"Key(id={self.id!r})"  # a key in a log would be a leak
 
 
-def body_hash(body: str) -> bytes:
-    """Return the SHA-256 of a body in UTF-8, 32 bytes."""
-    return _sha256(body.encode()).digest()
+def body_hash(body: str, salt: bytes = b"") -> bytes:
+    """Return a salt, and behind it the SHA-256, 32 bytes, of the salt and a body in UTF-8.
+
+    The log tells everybody the hash alone; the salt is the message's, for those who may read it.
+    """
+    return salt + _sha256(salt + body.encode()).digest()
 
 
 def letter_of(message: Message, *, project: str, recipients: tuple[str, ...], hashed: bytes = b"") -> Letter:
     """Return what to sign of `message`; `recipients` are the ids of those it was sent to, in any order.
 
-    The hash is taken from the body as it is now, not from the row: a body that was changed does not verify. Who took
-    it a moment ago gives it as `hashed`.
+    The hash is taken from the body as it is now, with the row's salt: what was changed of them does not verify. Who
+    took it a moment ago gives it as `hashed`.
     """
     # By place: from 16 arguments by name on Python gathers them in a dictionary, which takes longer than all the rest.
     return Letter(
@@ -107,7 +111,7 @@ def letter_of(message: Message, *, project: str, recipients: tuple[str, ...], ha
         message.sent_at,
         message.not_before,
         message.expires_at,
-        hashed or body_hash(message.body),
+        hashed or body_hash(message.body, message.body_hash[:-HASH_BYTES]),
     )
 
 
