@@ -2,7 +2,7 @@
 
 The *store clock* counts milliseconds and never goes back: inside one boot it follows CLOCK_MONOTONIC, which no one can
 set and which stops while the host sleeps; at a new boot it goes on from max(last, wall). Leases, offers, ranks and
-backoff use it. Message expiry and not-before use the wall clock, held so that it never runs backwards.
+reminders use it. Message expiry and not-before use the wall clock, held so that it never runs backwards.
 """
 
 from __future__ import annotations

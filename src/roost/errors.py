@@ -40,9 +40,6 @@ def _rebuild(kind: type[RoostError], message: str, hint: str, details: dict[str,
     return kind(message, hint=hint, **details)
 
 
-# --- families ---------------------------------------------------------------------------------------------------------
-
-
 class InvalidInput(RoostError):
     """The call is malformed: correct it."""
 
@@ -79,9 +76,6 @@ class Unavailable(RoostError):
 
     code = "UNAVAILABLE"
     retryable = True
-
-
-# --- invalid input ----------------------------------------------------------------------------------------------------
 
 
 class InvalidName(InvalidInput):
@@ -168,9 +162,6 @@ class Cycle(InvalidInput):
     code = "CYCLE"
 
 
-# --- not found --------------------------------------------------------------------------------------------------------
-
-
 class UnknownAgent(NotFound):
     """No agent answers to this name or alias; `details["suggestions"]` lists near names."""
 
@@ -217,9 +208,6 @@ class NoProject(NotFound):
     """No `.roost` folder leads from here."""
 
     code = "NO_PROJECT"
-
-
-# --- conflicts --------------------------------------------------------------------------------------------------------
 
 
 class AlreadyExists(Conflict):
@@ -288,9 +276,6 @@ class EpochChanged(Conflict):
     code = "EPOCH"
 
 
-# --- not allowed ------------------------------------------------------------------------------------------------------
-
-
 class WhoAreYou(NotAllowed):
     """The caller cannot be told from its surroundings."""
 
@@ -307,9 +292,6 @@ class UnsafeFolder(NotAllowed):
     """A folder that belongs to, or is open to, somebody else."""
 
     code = "UNSAFE_FOLDER"
-
-
-# --- exhausted --------------------------------------------------------------------------------------------------------
 
 
 class RateLimited(Exhausted):
@@ -335,9 +317,6 @@ class SlowReader(Exhausted):
     """A reader fell behind what is kept for it; `details["cursor"]` is where to go on."""
 
     code = "SLOW_READER"
-
-
-# --- unavailable ------------------------------------------------------------------------------------------------------
 
 
 class Stopping(Unavailable):

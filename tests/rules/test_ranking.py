@@ -1,4 +1,4 @@
-"""The order of waiting mail, and when things are tried again."""
+"""The order of waiting mail, and when an acknowledgement is asked for again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.deliveries.backoff import REMINDERS_MAX, next_step, retry_delay
 from roost.deliveries.ranking import HEAD_START_MAX_MS, head_start, rank
+from roost.deliveries.reminders import REMINDERS_MAX, next_step
 from roost.priorities import NAMES, STRICT_FROM
 
 MINUTE = 60_000
@@ -64,25 +64,6 @@ def test_an_urgent_message_overtakes_an_hour_of_low_ones_and_no_more() -> None:
     assert urgent < place(NAMES["low"], 41 * MINUTE, 1)
     assert urgent > place(NAMES["low"], 39 * MINUTE, 1)
     assert place(NAMES["system"], 100 * MINUTE, 9) < place(NAMES["critical"], 100 * MINUTE, 1)
-
-
-@given(st.integers(min_value=0, max_value=10_000), st.floats(min_value=0, max_value=1))
-def test_a_retry_waits_at_most_its_doubled_base_and_never_over_the_cap(attempts: int, fraction: float) -> None:
-    wait = retry_delay(attempts, fraction=fraction)
-    assert 0 <= wait <= min(300_000, 1_000 * 2 ** min(max(attempts - 1, 0), 20))
-
-
-def test_full_jitter_spreads_over_the_whole_wait() -> None:
-    assert [retry_delay(n, fraction=1) for n in (1, 2, 3, 9, 10, 5_000)] == [
-        1_000,
-        2_000,
-        4_000,
-        256_000,
-        300_000,
-        300_000,
-    ]
-    assert retry_delay(4, fraction=0) == 0
-    assert retry_delay(4, fraction=0.5) == 4_000
 
 
 def test_three_reminders_and_one_escalation_then_silence() -> None:

@@ -9,8 +9,8 @@ import msgspec
 
 from roost.agents.model import Agent
 from roost.deliveries import rules
-from roost.deliveries.backoff import next_step
 from roost.deliveries.model import Delivery, DeliveryState, Hold, ReceiptKind
+from roost.deliveries.reminders import next_step
 from roost.operations import closing
 from roost.sessions.model import Session
 from roost.stores.base import Tx

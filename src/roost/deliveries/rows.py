@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.deliveries.backoff import next_step
 from roost.deliveries.model import OPEN_STATES, STAGES, Delivery, ReceiptKind
+from roost.deliveries.reminders import next_step
 from roost.stores.base import Tx
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from roost.agents.model import Agent
-from roost.deliveries.backoff import REMINDERS_MAX, next_step
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.model import Delivery
+from roost.deliveries.reminders import REMINDERS_MAX, next_step
 from roost.duties import due, notices, rules
 from roost.duties.model import Failing, Overdue
 from roost.leases.service import Leases

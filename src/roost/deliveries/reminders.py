@@ -1,11 +1,8 @@
-"""When something is tried, or asked for, again."""
+"""When a missing acknowledgement is asked for again."""
 
 from __future__ import annotations
 
 import msgspec
-
-RETRY_BASE_SECONDS = 1.0
-RETRY_SECONDS_MAX = 300.0
 
 REMINDERS_MAX = 3
 # Waits before each step, so that reminders come 30, 60 and 120 s after the message and the escalation 240 s after it. A
@@ -19,18 +16,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     number: int
     escalates: bool
-
-
-def retry_delay(
-    attempts: int, *, fraction: float, base: float = RETRY_BASE_SECONDS, most: float = RETRY_SECONDS_MAX
-) -> int:
-    """Return how many milliseconds to wait after `attempts` failed tries (1 or more): exponential, with full jitter.
-
-    `fraction` is a random number in [0, 1]: the wait is that part of min(`most`, `base` doubled with each try), in
-    seconds, so that many who failed together do not come back together.
-    """
-    doublings = min(max(attempts, 1) - 1, 62)  # more would overflow a float long after the cap is reached
-    return round(min(most, base * 2.0**doublings) * 1_000 * fraction)
 
 
 def next_step(*, last_at: int, done: int) -> Step | None:
