@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import apsw
 import pytest
@@ -10,14 +10,17 @@ import pytest
 from roost import connect as connecting
 from roost.clock import ManualClock
 from roost.connect import Project
-from roost.duties import due, rules
+from roost.deliveries.ledger import Ledger
+from roost.deliveries.model import Delivery
+from roost.duties import due, rules, trying
 from roost.duties.model import Failing
-from roost.duties.service import Duties
+from roost.duties.service import EXPIRE, Duties
 from roost.errors import StoreFull
 from roost.hub import Hub
 from roost.leases.service import Leases
+from roost.messages.model import Draft
 from roost.sessions.model import SYSTEM
-from roost.verbs import Sync
+from roost.verbs import InTx, Sync
 
 HubOf = Callable[[str], Hub[Sync]]
 BROKEN = "remind of acknowledgements"
@@ -101,7 +104,7 @@ def test_a_full_disk_in_a_duty_fails_the_transaction(
     def full(leases: Leases[Sync]) -> int:
         raise apsw.FullError("planted")
 
-    monkeypatch.setattr(Leases, "tidy", full)
+    monkeypatch.setattr(Leases, "overdue", full)
     with pytest.raises(StoreFull):
         project.system().agents.add("planner")
     monkeypatch.undo()
@@ -132,3 +135,97 @@ def test_of_a_duty_that_keeps_failing_a_log_hears_now_and_then(
             connecting.do_what_is_due(tx, hear)
         clock.advance(rules.AGAIN_MS / 1000)
     assert heard == [(1, "ZeroDivisionError"), (rules.TOLD_EVERY + 1, "ZeroDivisionError")]
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+EXPIRES_SECONDS = 5
+
+
+@pytest.fixture
+def overdue(hub: HubOf, clock: ManualClock) -> list[str]:
+    """Messages whose time has passed, by id; there are a few more than may be set aside."""
+    hub("builder")
+    drafts = [Draft(to=("builder",), text=str(n), expires_in=EXPIRES_SECONDS) for n in range(trying.ASIDE_MAX + 3)]
+    sent = [one.id for one in hub("planner").messages.send_batch(drafts)]
+    clock.advance(EXPIRES_SECONDS + 1)
+    return sent
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Messages at which whoever lets them expire fails."""
+    found, expire = set[str](), Ledger.expire_if_due
+
+    def expire_if_due(ledger: Ledger, delivery: Delivery) -> bool:
+        if delivery.message in found:
+            raise ZeroDivisionError("planted")
+        return expire(ledger, delivery)
+
+    monkeypatch.setattr(Ledger, "expire_if_due", expire_if_due)
+    return found
+
+
+def left(project: Project, messages: Sequence[str]) -> list[str]:
+    """Return those that wait still."""
+    return [one for one in messages if project.system().deliveries.of(one)[0].state == "pending"]
+
+
+def test_a_row_that_fails_is_set_aside_and_told_and_the_others_are_done(
+    project: Project, clock: ManualClock, overdue: list[str], poison: set[str]
+) -> None:
+    duties = project.system().duties
+    poison |= {overdue[0], overdue[2]}
+    duties.tick()
+    assert left(project, overdue) == sorted(poison)
+    assert {one.duty for one in duties.failing()} == {f"{EXPIRE}: {one}" for one in poison}
+    assert duties.failing()[0].error.startswith("ZeroDivisionError: planted (test_duties.py:")
+    clock.advance(rules.AGAIN_MS / 1000)
+    poison.remove(overdue[0])
+    duties.tick()
+    assert left(project, overdue) == [overdue[2]]
+    assert [(one.duty, one.count) for one in duties.failing()] == [(f"{EXPIRE}: {overdue[2]}", 2)]
+    assert not project.system().history.verify().problems
+
+
+def test_rows_that_are_set_aside_keep_no_others_from_their_turn(
+    project: Project, overdue: list[str], poison: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trying, "ROWS_MAX", 1)
+    poison |= {*overdue[:3]}
+    for _ in overdue:
+        project.system().duties.tick()
+    assert left(project, overdue) == overdue[:3]
+
+
+def test_a_row_that_is_not_due_any_more_is_forgotten(
+    project: Project, hub: HubOf, overdue: list[str], poison: set[str]
+) -> None:
+    poison.add(overdue[0])
+    project.system().duties.tick()
+    assert project.system().duties.failing()
+    hub("planner").deliveries.cancel(overdue[0])
+    project.system().duties.tick()
+    assert project.system().duties.failing() == ()
+
+
+def test_where_too_many_rows_fail_the_duty_does(project: Project, overdue: list[str], poison: set[str]) -> None:
+    poison |= {*overdue}
+    project.system().duties.tick()
+    assert [one.duty for one in project.system().duties.failing()] == [EXPIRE]
+    assert left(project, overdue) == overdue
+
+
+def test_a_log_hears_of_rows_or_of_their_duty_and_not_of_both(
+    project: Project, overdue: list[str], poison: set[str]
+) -> None:
+    heard: list[str] = []
+
+    def play() -> None:
+        with project.store.write() as tx:
+            tx.me = SYSTEM
+            Duties[Sync](InTx(tx)).do(lambda failing, error: heard.append(failing.duty))
+
+    poison |= {*overdue}
+    play()
+    assert heard == [EXPIRE]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -15,8 +16,9 @@ from roost.agents.model import Agent
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.model import Delivery
 from roost.deliveries.reminders import REMINDERS_MAX, next_step
-from roost.duties import due, notices, rules
+from roost.duties import due, notices
 from roost.duties.model import Failing, Overdue
+from roost.duties.trying import LOOKED_AT_MAX, ROWS_MAX, Tell, Trying
 from roost.leases.service import Leases
 from roost.messages.model import Message
 from roost.operations.service import Operations
@@ -25,22 +27,29 @@ from roost.sessions.rules import GENERATED_RETIRES_AFTER_MS, GONE, SILENT
 from roost.turns.ending import end_session
 from roost.verbs import M, Service, Sync, query, verb
 
-Tell = Callable[[Failing, Exception], None]
-"""Hears of a duty that failed, and of its error."""
+REAP = "end sessions that live no more"
+LET_GO = "let go mail whose time has come"
+EXPIRE = "end expired mail"
+REMIND = "remind of acknowledgements"
+END_LEASES = "end expired leases"
+END_OPERATIONS = "end operations whose time passed"
+RETIRE = "retire agents that are done"
+TELL = "tell senders what did not arrive"
 
-ROWS_MAX = 50
-"""Rows that one duty takes up at a time, so that the call it rides on does not wait for it; the rest follows."""
+R = TypeVar("R")
 
 
 class Duties(Service[M]):
     """Work that is due by the clock and that no agent asks for."""
 
+    _trying: Trying
+
     @verb
     def tick(self) -> None:
         """Do what is due now, as Roost itself; each duty at most ROWS_MAX rows.
 
-        A duty that fails is undone, noted and tried again later: it must refuse neither the others nor the call that
-        it rides on. Raises only what leaves nothing of the transaction, like a full disk.
+        A duty that fails is undone, noted and tried again later, and so is one row of it: neither must refuse the
+        others or the call that it rides on. Raises only what leaves nothing of the transaction, like a full disk.
         """
         self.do()
 
@@ -52,84 +61,69 @@ class Duties(Service[M]):
 
     @query
     def failing(self) -> tuple[Failing, ...]:
-        """Return the duties that failed when they were last tried, the one that fails longest first."""
+        """Return the duties, and rows of duties, that failed when they were last tried, what fails longest first."""
         return tuple(self.tx.all(Failing, "duties.failing"))
 
     # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def do(self, tell: Tell = lambda failing, error: None) -> None:
         """Do what `tick` does, and `tell` of a failure, now and then of one that stays."""
-        failing = {one.duty: one for one in self.tx.all(Failing, "duties.failing")}
+        self._trying = Trying(self.tx, tell)
         with self._as_roost():
             self.tx.duties_due = False
             for name, duty in self._duties():
-                before = failing.get(name)
-                if before is None or before.again_at <= self.tx.now:
-                    self._try(name, duty, before, tell)
-
-    def _try(self, name: str, duty: Callable[[], int], before: Failing | None, tell: Tell) -> None:
-        try:
-            with self.tx.savepoint():
-                done = duty()
-        except Exception as error:
-            if self.tx.is_lost(error):
-                raise
-            noted = rules.failed(before, name, error, self.tx.now)
-            self.tx.run("duties.put_failure", noted)
-            if rules.is_told(noted):
-                tell(noted, error)
-            return
-        if before is not None:
-            self.tx.run("duties.forget_failure", duty=name)
-        if done >= ROWS_MAX:
-            self.tx.duties_due = True  # more is waiting: the next call goes on
+                if self._trying.attempt(name, duty) >= ROWS_MAX:
+                    self.tx.duties_due = True  # more is waiting: the next call goes on
+        self._trying.tell()
 
     # --- the duties, each answering how many rows it took up ----------------------------------------------------------
 
     def _duties(self) -> tuple[tuple[str, Callable[[], int]], ...]:
         return (
-            ("end sessions that live no more", self._reap),
-            ("let go mail whose time has come", self._let_go),
-            ("end expired mail", self._expire),
-            ("remind of acknowledgements", self._remind),
-            ("end expired leases", lambda: Leases[Sync](self._caller).tidy()),
-            ("end operations whose time passed", lambda: Operations[Sync](self._caller).tidy()),
-            ("retire agents that are done", self._retire),
-            ("tell senders what did not arrive", self._tell),  # last, so that it tells what the others ended
+            (REAP, self._reap),
+            (LET_GO, self._let_go),
+            (EXPIRE, self._expire),
+            (REMIND, self._remind),
+            (END_LEASES, self._end_leases),
+            (END_OPERATIONS, self._end_operations),
+            (RETIRE, self._retire),
+            (TELL, self._tell),  # last, so that it tells what the others ended
         )
 
     def _reap(self) -> int:
         """End sessions that live no more: their process is gone, or where that cannot be seen, they fell silent."""
-        for session in due.some_live(self.tx):
-            if not due.is_alive(self.tx, session):
-                end_session(Service[Sync](self._caller), session, self._cause(session))
+        gone = [session for session in due.some_live(self.tx) if not due.is_alive(self.tx, session)]
+        self._trying.each(REAP, gone, _id, self._end)
         return 0
+
+    def _end(self, session: Session) -> int:
+        end_session(Service[Sync](self._caller), session, self._cause(session))
+        return 1
 
     def _let_go(self) -> int:
         """Let go held mail whose time has come."""
-        recipients = self.tx.all(_Id, "duties.lifting", wall=self.tx.wall, limit=ROWS_MAX)
-        for recipient in recipients:
-            Ledger(self.tx).release(recipient.id)
-        return len(recipients)
+        recipients = self.tx.all(_Id, "duties.lifting", wall=self.tx.wall, limit=LOOKED_AT_MAX)
+        return self._trying.each(LET_GO, recipients, _id, self._release)
+
+    def _release(self, recipient: _Id) -> int:
+        Ledger(self.tx).release(recipient.id)
+        return 1
 
     def _expire(self) -> int:
         """End mail whose time passed. All of one message together, so that its sender hears of it once."""
-        messages, done = self.tx.all(_Id, "duties.expiring", wall=self.tx.wall, limit=ROWS_MAX), 0
-        for message in messages:
-            if done >= ROWS_MAX:
-                break
-            for delivery in self.tx.all(Delivery, "deliveries.of_message", message=message.id):
-                done += Ledger(self.tx).expire_if_due(delivery)
-        return done
+        messages = self.tx.all(_Id, "duties.expiring", wall=self.tx.wall, limit=LOOKED_AT_MAX)
+        return self._trying.each(EXPIRE, messages, _id, self._expire_all)
+
+    def _expire_all(self, message: _Id) -> int:
+        deliveries = self.tx.all(Delivery, "deliveries.of_message", message=message.id)
+        return sum(Ledger(self.tx).expire_if_due(delivery) for delivery in deliveries)
 
     def _remind(self) -> int:
         """Remind of acknowledgements that are owed, three times; then tell the sender, once."""
-        owed = self.tx.all(Delivery, "deliveries.reminding", now=self.tx.now, limit=ROWS_MAX)
-        for delivery in owed:
-            self._remind_of(delivery)
-        return len(owed)
+        owed = self.tx.all(Delivery, "deliveries.reminding", now=self.tx.now, limit=LOOKED_AT_MAX)
+        return self._trying.each(REMIND, owed, lambda one: f"m{one.number} for {one.recipient}", self._remind_of)
 
-    def _remind_of(self, delivery: Delivery) -> None:
+    def _remind_of(self, delivery: Delivery) -> int:
         done = delivery.reminders + 1
         after = next_step(last_at=self.tx.now, done=done)
         Ledger(self.tx).remind(delivery, done=done, next_at=after.at if after else None, ring=done <= REMINDERS_MAX)
@@ -137,24 +131,39 @@ class Duties(Service[M]):
             message = self.tx.one(Message, "messages.get", id=delivery.message)
             assert message is not None
             notices.tell_unacknowledged(self.tx, message, delivery)
+        return 1
+
+    def _end_leases(self) -> int:
+        leases = Leases[Sync](self._caller)
+        done = self._trying.each(END_LEASES, leases.overdue(), lambda one: str(one.token), _once(leases.run_out))
+        leases.tidy_queue()
+        return done
+
+    def _end_operations(self) -> int:
+        operations = Operations[Sync](self._caller)
+        return self._trying.each(END_OPERATIONS, operations.overdue(), _id, _once(operations.run_out))
 
     def _retire(self) -> int:
         """Retire agents that Roost named, after a day without session, mail or lease."""
         before = self.tx.now - GENERATED_RETIRES_AFTER_MS
-        idle = self.tx.all(Agent, "duties.retiring", before=before, limit=ROWS_MAX)
-        for agent in idle:
-            self.tx.run("agents.update", msgspec.structs.replace(agent, retired_at=self.tx.now))
-            self.tx.record("agent.retired", agent.id, {"name": agent.name, "why": "nothing of it is left to do"})
-        return len(idle)
+        idle = self.tx.all(Agent, "duties.retiring", before=before, limit=LOOKED_AT_MAX)
+        return self._trying.each(RETIRE, idle, _id, self._retire_one)
+
+    def _retire_one(self, agent: Agent) -> int:
+        self.tx.run("agents.update", msgspec.structs.replace(agent, retired_at=self.tx.now))
+        self.tx.record("agent.retired", agent.id, {"name": agent.name, "why": "nothing of it is left to do"})
+        return 1
 
     def _tell(self) -> int:
         """Tell senders what became of mail that did not arrive."""
-        messages = self.tx.all(_Id, "duties.untold", limit=ROWS_MAX)
-        for row in messages:
-            message = self.tx.one(Message, "messages.get", id=row.id)
-            if message is not None:
-                notices.tell_ends(self.tx, message)
-        return len(messages)
+        messages = self.tx.all(_Id, "duties.untold", limit=LOOKED_AT_MAX)
+        return self._trying.each(TELL, messages, _id, self._tell_of)
+
+    def _tell_of(self, row: _Id) -> int:
+        message = self.tx.one(Message, "messages.get", id=row.id)
+        if message is not None:
+            notices.tell_ends(self.tx, message)
+        return 1
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
@@ -181,6 +190,23 @@ class Duties(Service[M]):
 
 class _Id(msgspec.Struct, frozen=True):
     id: str
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def _id(row: _Named) -> str:
+    return row.id
+
+
+def _once(do: Callable[[R], None]) -> Callable[[R], int]:
+    def done(row: R) -> int:
+        do(row)
+        return 1
+
+    return done
 
 
 class _Due(msgspec.Struct, frozen=True):

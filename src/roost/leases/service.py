@@ -287,17 +287,29 @@ class Leases(Service[M]):
 
     def tidy(self) -> int:
         """End what ran out, tell the log and the queue, purge what ended long ago; return how many were ended."""
-        oldest = self.tx.store_epoch << TOKEN_BITS
-        overdue = self.tx.all(Lease, "leases.overdue", now=self.tx.now, oldest_token=oldest, limit=TIDIED_MAX)
+        overdue = self.overdue()
         for lease in overdue:
-            book.end(self.tx, lease, book.cause(self.tx, lease))
+            self.run_out(lease)
+        self.tidy_queue()
+        return len(overdue)
+
+    def overdue(self) -> Sequence[Lease]:
+        """Return leases that ran out, and that nobody ended yet."""
+        oldest = self.tx.store_epoch << TOKEN_BITS
+        return self.tx.all(Lease, "leases.overdue", now=self.tx.now, oldest_token=oldest, limit=TIDIED_MAX)
+
+    def run_out(self, lease: Lease) -> None:
+        """End a lease that ran out, and tell the log and the queue."""
+        book.end(self.tx, lease, book.cause(self.tx, lease))
+
+    def tidy_queue(self) -> None:
+        """Drop who waited too long, and purge what ended long ago."""
         for waiter in self.tx.all(Waiter, "leases.waits"):
             if waiter.expires_at <= self.tx.now:
                 places.drop(self.tx, waiter, "lapsed")
         kept = self.tx.config.retention.leases
         if kept != "forever":
             self.tx.run("leases.purge", before=self.tx.now - round(kept * DAY * 1000), limit=TIDIED_MAX)
-        return len(overdue)
 
     def _wait(self, keys: Sequence[str], timeout: float, **wish: Any) -> Held:
         check_duration(timeout, what="timeout", most=DAY)

@@ -145,10 +145,18 @@ class Operations(Service[M]):
 
     def tidy(self) -> int:
         """End operations whose time passed; they hold nothing since then anyway. Return how many that were."""
-        overdue = self.tx.all(Operation, "operations.overdue", now=self.tx.now, limit=OVERDUE_MAX)
+        overdue = self.overdue()
         for operation in overdue:
-            closing.run_out(Ledger(self.tx), operation)
+            self.run_out(operation)
         return len(overdue)
+
+    def overdue(self) -> Sequence[Operation]:
+        """Return operations whose time passed, and that nobody ended yet."""
+        return self.tx.all(Operation, "operations.overdue", now=self.tx.now, limit=OVERDUE_MAX)
+
+    def run_out(self, operation: Operation) -> None:
+        """End an operation whose time passed."""
+        closing.run_out(Ledger(self.tx), operation)
 
     def _begin(self, targets: dict[str, Agent], *, title: str, ttl: float) -> Operation:
         until = self.tx.now + check_ttl(ttl)
