@@ -71,7 +71,7 @@ def history(
 
 @part(history, "verify")
 def verify(cli: Cli) -> None:
-    """Recompute the whole chain, each message's hash and the archives; exit status 4 if something is wrong."""
+    """Recompute the whole chain, each message's hash and the archives. Exit status 4 if something is wrong."""
     from roost.errors import WrongState
     from roost.history.archive import problems
 
@@ -114,7 +114,7 @@ def at(cli: Cli, when: str) -> None:
 @part(history, "export")
 @click.argument("file", type=click.Path(dir_okay=False))
 def export(cli: Cli, file: str) -> None:
-    """Write the whole project as JSON lines: agents, mail, leases and the log; not the secret that signs."""
+    """Write the whole project as JSON lines. It holds agents, mail, leases and the log, not the secret that signs."""
     from pathlib import Path
 
     done = cli.project.export(Path(file))
@@ -142,7 +142,7 @@ def counted(messages: int) -> str:
 @part(history, "seal")
 @click.option("--until", type=click.IntRange(1), default=None, metavar="N", help="Up to event number N.")
 def seal(cli: Cli, until: int | None) -> None:
-    """Move old events, 50,000 at most, into an archive of .roost/archives that verify checks; for people."""
+    """Move old events into an archive that `verify` checks; for people. At most 50,000, into .roost/archives."""
     from roost.errors import Forbidden
     from roost.history.archive import archive
 

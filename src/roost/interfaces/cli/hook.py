@@ -35,7 +35,7 @@ def status(cli: Cli, in_project: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done and do nothing.")
 def uninstall(cli: Cli, in_project: bool, yes: bool, dry_run: bool) -> None:
-    """Take out exactly what `roost init` put into the client's settings; the project and its mail stay."""
+    """Take out exactly what `roost init` put into the client's settings. The project and its mail stay."""
     from roost.installing import carry_out_removal, removal
     from roost.interfaces.cli.init import agreed, show_plan
 

@@ -114,6 +114,13 @@ class Group(click.Group):
             return found
         return self.commands.get(name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            raise click.UsageError(
+                f"which verb of `{ctx.command_path}`? There are {', '.join(self.list_commands(ctx))}", ctx
+            )
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
