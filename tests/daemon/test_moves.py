@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from roost import reach
 from roost.connect import connect
 from roost.errors import NoProject
 from roost.hub import Hub
+from roost.interfaces.mcp import program
 from roost.verbs import Sync
 from tests.interfaces.conftest import keyed
 from tests.interfaces.hooked import Hooked
@@ -75,6 +78,26 @@ def test_a_verb_is_answered_after_a_move(site: Served) -> None:
     calling = site.child("-m", "roost", "-C", str(after), "who", ROOST_SESSION=session)
     out, _ = calling.communicate(timeout=GUARD_SECONDS)
     assert calling.returncode == 0 and "alice" in out
+
+
+def test_a_pipe_of_mcp_that_began_before_a_move_goes_on_after_it(site: Served) -> None:
+    pipe, pid = site.child(program.__file__, site.place), site.pid
+    assert pipe.stdin is not None
+    assert pipe.stdout is not None
+    answers = pipe.stdout
+
+    def ask(number: int, method: str, **params: Any) -> Any:
+        said = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        print(msgspec.json.encode(said).decode(), file=pipe.stdin, flush=True)
+        return msgspec.json.decode(answers.readline())
+
+    ask(0, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "test", "version": "1"})
+    print('{"jsonrpc": "2.0", "method": "notifications/initialized"}', file=pipe.stdin, flush=True)
+    assert len(ask(1, "tools/list")["result"]["tools"]) > 1
+    after = moved(site)
+    eventually(lambda: not is_alive(pid), "the daemon of the old place left")
+    assert ask(2, "tools/call", name="who", arguments={})["result"]["isError"] is False
+    assert reach.is_running(str(after / ".roost"))
 
 
 def test_a_hook_takes_its_turn_after_a_move(site: Served) -> None:

@@ -129,11 +129,31 @@ class Talk:
         return b"".join(error(number, GONE, AGAIN) for number in calls)
 
 
+class Place:
+    """The `.roost` of a project, which may be moved while its client works on."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self.file = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        except OSError:
+            self.file = -1
+
+    def now(self) -> str:
+        """Return where it is now, as far as the system tells (Linux); where it was, if it is gone."""
+        try:
+            found = posix.readlink(f"/proc/self/fd/{self.file}")
+            posix.stat(found)
+        except OSError:
+            return self.path
+        return found
+
+
 class Pipe:
     """Copies between stdin, stdout and the daemon's socket; each side may be slow without holding up the other."""
 
     def __init__(self, place: str) -> None:
-        self.place = place
+        self.place = Place(place)
         self.talk = Talk()
         self.end: Any = None
         self.to_daemon = bytearray()
@@ -247,7 +267,7 @@ class Pipe:
         deadline, pause = time.monotonic() + RECONNECT_SECONDS_MAX, 0.02
         while True:
             try:
-                self.end = greeted(self.place)
+                self.end = greeted(self.place.now())
                 self.from_daemon = Lines()
                 self.shake_hands()
                 return
@@ -257,7 +277,7 @@ class Pipe:
                 self.to_daemon.clear()
                 self.to_client += self.talk.give_up(AWAY)
                 return
-            revive(self.place)
+            revive(self.place.now())
             time.sleep(pause)
             pause = min(1.0, pause * 2)
 
