@@ -149,7 +149,7 @@ def test_t10_a_token_in_a_url_is_refused_even_beside_a_good_one(stage: Stage) ->
     """T10: whoever puts one there learns so at once, before it is in some log."""
     good = stage.person.tokens.create().key
     headers = {"Authorization": f"Bearer {good}"}
-    answer = httpx.get(f"http://{LOCAL}:{stage.port}/v1/agents", params={"token": good}, headers=headers)
+    answer = stage.http.get(f"http://{LOCAL}:{stage.port}/v1/agents", params={"token": good}, headers=headers)
     assert answer.status_code == 400 and "logs" in answer.json()["message"] and good not in answer.text
     with pytest.raises(InvalidInput):
         at(f"roost+tls://{LOCAL}:{stage.tls_port}?token={good}")

@@ -136,7 +136,7 @@ def test_t9_an_mcp_pipe_ends(stage: Stage, made: NewToken, end: End, *, is_far: 
 async def test_t9_an_mcp_stream_ends(stage: Stage, made: NewToken, end: End, wanted: dict[str, Any]) -> None:
     url, headers = f"http://{LOCAL}:{stage.port}/mcp", {"authorization": f"Bearer {made.key}"}
     async with (
-        httpx2.AsyncClient(headers=headers, trust_env=False) as http,
+        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=GUARD_SECONDS) as http,
         Client(streamable_http_client(url, http_client=http), mode="2026-07-28") as client,
         client.listen(**wanted) as told,
     ):

@@ -79,7 +79,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Fleet]:
-    with fleet_in(tmp_path) as made:
+    with fleet_in() as made:
         made.hub("bob")
         made.hub("ada").messages.send(to="bob", text="hello from ada")
         yield made

@@ -18,7 +18,7 @@ from roost.clients import changes
 from roost.clients.claude import install
 from roost.clients.claude.install import Site
 
-from .served import Served, eventually
+from .served import GUARD_SECONDS, Served, eventually
 
 SETTINGS = "[daemon]\nport = 0\nidle_seconds = 600\n"
 CLIENT = """#!{python} -S
@@ -91,7 +91,7 @@ def file_of(client: Json) -> Path:
 def post(client: Json) -> int:
     handler = json.loads(file_of(client).read_text())["hooks"]["PostToolBatch"][0]["hooks"][0]
     event = {"hook_event_name": "PostToolBatch", "session_id": "0198c0de-0001", "cwd": client["cwd"], "tool_calls": []}
-    return httpx.post(handler["url"], headers=handler["headers"], json=event).status_code
+    return httpx.post(handler["url"], headers=handler["headers"], json=event, timeout=GUARD_SECONDS).status_code
 
 
 def test_the_client_gets_a_key_in_a_file_that_only_its_owner_reads(person: Person) -> None:

@@ -275,7 +275,7 @@ def test_the_unix_socket_serves_the_same_routes_and_needs_a_token_too(site: Site
     import httpx
 
     transport = httpx.HTTPTransport(uds=site.socket)
-    with httpx.Client(transport=transport, base_url="http://localhost") as local:
+    with httpx.Client(transport=transport, base_url="http://localhost", timeout=GUARD_SECONDS) as local:
         assert local.get("/healthz").status_code == 200
         assert local.get("/v1/agents").status_code == 401
         assert local.get("/v1/agents", headers={"Authorization": f"Bearer {site.keys['alice']}"}).status_code == 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 
 import pytest
 from mcp.client.client import Client
@@ -43,8 +42,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with fleet_in(tmp_path) as made:
+def fleet() -> Iterator[Fleet]:
+    with fleet_in() as made:
         yield made
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ from roost.interfaces.mcp.app import McpApp, create_mcp_app
 from roost.interfaces.mcp.server import REFUSED
 from roost.launches.model import Launch
 from roost.verbs import Async, InThread, Sync
+from tests.daemon.served import GUARD_SECONDS, eventually
+from tests.leftovers import stop_daemons
 
 Era = Literal["legacy", "2026-07-28"]
 SEND_VERBS = frozenset({"send", "reply"})
@@ -108,8 +111,9 @@ async def served(app: McpApp) -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def connected(url: str, token: str, era: Era) -> AsyncIterator[Client]:
     """Connect the official client over HTTP."""
+    headers = {"authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as http,
+        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=GUARD_SECONDS) as http,
         Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):
         yield client
@@ -154,16 +158,13 @@ class Fleet:
         command = [sys.executable, "-m", "roost.daemon", str(self.place)]
         with (self.place / "daemon.log").open("ab") as log:
             self._daemon = subprocess.Popen(command, env=self.environ, stderr=log)
-        deadline = time.monotonic() + 20
-        while not reach.is_running(str(self.place)):
-            assert time.monotonic() < deadline, (self.place / "daemon.log").read_text()
-            time.sleep(0.02)
+        eventually(lambda: reach.is_running(str(self.place)), "it serves")
 
     def end_daemon(self, how: int = signal.SIGTERM) -> None:
         """End the daemon that runs, whoever started it."""
         if self._daemon is not None:
             self._daemon.send_signal(how)
-            self._daemon.wait(20)
+            self._daemon.wait(GUARD_SECONDS)
             self._daemon = None
 
     def freeze_daemon(self) -> None:
@@ -172,10 +173,10 @@ class Fleet:
         self._daemon.send_signal(signal.SIGSTOP)
 
     def close(self) -> None:
-        """End every daemon that this project has, those too that a pipe started."""
-        self.end_daemon()
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int(json.loads((self.place / "run.json").read_text())["pid"]), signal.SIGKILL)
+        """End every daemon that this project has, those too that a pipe started, and wait until they are gone."""
+        stop_daemons(str(self.place))
+        if self._daemon is not None:
+            self._daemon.wait(GUARD_SECONDS)
         self.project.close()
 
     @contextlib.asynccontextmanager
@@ -208,18 +209,16 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet_in(folder: Path) -> Iterator[Fleet]:
+def fleet_in() -> Iterator[Fleet]:
     """Make a project with a daemon, and end both."""
     # A socket's path has at most 107 bytes, and a test's folder may be long.
-    short = Path("/tmp") / f"roost-mcp-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    short = Path(tempfile.mkdtemp(prefix="roost-mcp-", dir="/tmp"))
     fleet = Fleet(short)
     try:
         fleet.start_daemon()
         yield fleet
     finally:
         fleet.close()
-        import shutil
-
         shutil.rmtree(short)
 
 

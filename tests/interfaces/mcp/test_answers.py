@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from roost.interfaces.fates import Carrier
 from roost.interfaces.http import parting
 from roost.interfaces.http.parting import see_out
+from tests.daemon.served import eventually
 
 from .stage import Fleet
 from .test_pipe import Raw
@@ -52,10 +52,7 @@ def last_proof(fleet: Fleet) -> str:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(is_so, "it is so")
 
 
 def more_than(raw: Raw, unread: int) -> None:

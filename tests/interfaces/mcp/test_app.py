@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 @contextlib.asynccontextmanager
 async def knocking(project: Project) -> AsyncIterator[tuple[httpx2.AsyncClient, str, TestDoor]]:
     app, door = app_of(project)
-    async with served(app) as url, httpx2.AsyncClient(trust_env=False, headers=HEADERS) as http:
+    async with served(app) as url, httpx2.AsyncClient(trust_env=False, headers=HEADERS, timeout=60) as http:
         yield http, url, door
 
 

@@ -10,6 +10,7 @@ from mcp.client.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 
 from roost.interfaces.mcp.listening import LISTENING_MAX
+from tests.daemon.served import GUARD_SECONDS
 
 from .stage import Era, Fleet, connected
 
@@ -29,7 +30,7 @@ async def test_a_listener_is_told_of_its_own_mail_alone(fleet: Fleet) -> None:
             await anext(told)
         assert nothing.cancelled_caught
         ada.messages.send(to="bob", text="for bob")
-        with anyio.fail_after(10):
+        with anyio.fail_after(GUARD_SECONDS):
             assert await anext(told) == ResourceUpdated(uri="roost://inbox")
         mail = await bob.call_tool("inbox", {})
         assert mail.structured_content["ids"] == ["m2"]
@@ -43,7 +44,7 @@ async def test_over_http_too_until_the_token_is_revoked(fleet: Fleet) -> None:
         client.listen(resource_subscriptions=["roost://inbox"]) as told,
     ):
         ada.messages.send(to="bob", text="for bob")
-        with anyio.fail_after(10):
+        with anyio.fail_after(GUARD_SECONDS):
             assert await anext(told) == ResourceUpdated(uri="roost://inbox")
             bob.tokens.revoke(made.token.id)
             assert [event async for event in told] == []  # the daemon ends the stream

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from mcp.client.client import Client
@@ -24,6 +24,7 @@ from roost import keyfiles
 from roost.interfaces.mcp import program
 from roost.interfaces.mcp.pipe import Lines
 from roost.runtimes.host import LocalHost
+from tests.daemon.served import GUARD_SECONDS, eventually
 
 from .stage import Era, Fleet, text_of
 
@@ -65,7 +66,13 @@ class Raw:
     def waiting(self) -> int:
         """How many bytes lie in the pipe that nobody has read."""
         assert self.process.stdout is not None
-        return int.from_bytes(fcntl.ioctl(self.process.stdout.fileno(), termios.FIONREAD, bytes(4)), "little")
+        return unread(self.process.stdout)
+
+    def has_passed_on(self) -> bool:
+        """Say whether what was said has left the process, which waits for something new."""
+        assert self.process.stdin is not None
+        is_read = unread(self.process.stdin) == 0
+        return is_read and Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
     def ask(self, line: bytes | dict[str, Any]) -> Any:
         self.say(line)
@@ -84,7 +91,7 @@ class Raw:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        status = self.process.wait(20)
+        status = self.process.wait(GUARD_SECONDS)
         self.process.stdout.close()
         return status
 
@@ -136,7 +143,9 @@ def test_a_client_that_closes_its_side_still_gets_its_answers(fleet: Fleet) -> N
     fleet.hub("bob")
     pipe = Raw(fleet, "bob")
     lines = [HELLO, READY, *(pipe.call(n, "send", to="bob", text=f"number {n}") for n in range(1, 6))]
-    output, _ = pipe.process.communicate(b"".join(json.dumps(line).encode() + b"\n" for line in lines), timeout=60)
+    output, _ = pipe.process.communicate(
+        b"".join(json.dumps(line).encode() + b"\n" for line in lines), timeout=GUARD_SECONDS
+    )
     assert sorted(json.loads(line)["id"] for line in output.splitlines()) == [0, 1, 2, 3, 4, 5]
     assert pipe.process.returncode == 0
 
@@ -227,7 +236,7 @@ def test_what_was_under_way_when_the_daemon_died_is_answered_with_an_error(raw: 
     fleet.freeze_daemon()
     raw.say(raw.call(2, "send", to="bob", text="lost or not"))
     raw.say({"jsonrpc": "2.0", "id": 3, "method": "tools/list"})
-    time.sleep(0.3)  # a frozen daemon says nothing of what has reached it
+    eventually(raw.has_passed_on, "a frozen daemon says nothing of what has reached it")
     fleet.end_daemon(signal.SIGKILL)
     answers = {answer["id"]: answer for answer in (raw.hear(), raw.hear())}
     assert answers[2]["error"]["code"] == program.GONE
@@ -258,7 +267,9 @@ async def test_the_official_client_notices_nothing_of_a_new_daemon(fleet: Fleet,
 
 def test_it_needs_the_daemon(fleet: Fleet) -> None:
     off = {**fleet.environ, "ROOST_DAEMON": "off"}
-    ran = subprocess.run(COMMAND, check=False, env=off, cwd=fleet.folder, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run(
+        COMMAND, check=False, env=off, cwd=fleet.folder, capture_output=True, text=True, timeout=GUARD_SECONDS
+    )
     assert (ran.returncode, ran.stdout) == (7, "")
     assert "ROOST_DAEMON is off" in ran.stderr
 
@@ -275,7 +286,9 @@ async def test_outside_of_a_project_there_is_a_server_with_nothing(tmp_path: Pat
 
 def test_a_folder_that_was_named_has_to_be_in_a_project(tmp_path: Path) -> None:
     asked = [*COMMAND[:-1], "-C", str(tmp_path), "mcp"]
-    ran = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=30, env={"ROOST_DAEMON": "auto"})
+    ran = subprocess.run(
+        asked, check=False, capture_output=True, text=True, timeout=GUARD_SECONDS, env={"ROOST_DAEMON": "auto"}
+    )
     assert ran.returncode == 3
     assert "no .roost folder" in ran.stderr
 
@@ -290,6 +303,11 @@ def test_a_client_that_ends_it_by_a_signal_hears_no_complaint(fleet: Fleet, how:
         assert b"result" in started.stdout.readline()
         started.send_signal(how)
         assert started.stderr.read() == b""
+
+
+def unread(file: IO[bytes]) -> int:
+    """Return how many bytes lie in a pipe that nobody has read."""
+    return int.from_bytes(fcntl.ioctl(file.fileno(), termios.FIONREAD, bytes(4)), "little")
 
 
 def resident_mb(pid: int) -> float:
@@ -313,6 +331,6 @@ def test_the_pipe_itself_loads_little() -> None:
     )
     code = code.replace("PATH", repr(program.__file__))
     ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True, timeout=30
+        [sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True, timeout=GUARD_SECONDS
     )
     assert ran.stdout.strip() == "[]", ran.stderr
