@@ -8,7 +8,6 @@ import signal
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -18,6 +17,11 @@ from tests.interfaces.http.conftest import SETTINGS, Site, begin, end
 from .served import Served, eventually
 
 QUICK = SETTINGS.replace("idle_seconds = 600", "idle_seconds = 1")
+ONCE_THERE_IS = """
+from roost.daemon import run; import os; anybody = run.Daemon._is_anybody_alive
+run.Daemon._is_anybody_alive = lambda self: not os.path.exists({!r}) or anybody(self)
+"""
+"""Lets a daemon take somebody for alive until there is a file: nobody knows how long it takes to come to it."""
 
 
 def log_of(site: Site) -> str:
@@ -62,15 +66,12 @@ def test_a_refused_frame_leaves_no_trouble_in_the_log(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("kind", ["WebSocket", "events"])
 def test_it_stays_while_somebody_watches(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOST_DAEMON", "auto")
-    site = begin(tmp_path, QUICK)
-    if kind == "WebSocket":
-        with site.stream("ada"):
-            time.sleep(3.0)
-            assert told(site.place) is not None
-    else:
-        with httpx.stream("GET", f"http://127.0.0.1:{site.port}/v1/events/stream", headers=site.shows("ada")):
-            time.sleep(3.0)
-            assert told(site.place) is not None
+    watched = tmp_path / "watched"
+    site = begin(tmp_path, QUICK, but=ONCE_THERE_IS.format(str(watched)))
+    with site.stream("ada") if kind == "WebSocket" else site.client("ada").stream("GET", "/v1/events/stream"):
+        watched.touch()
+        time.sleep(3.0)
+        assert told(site.place) is not None
     eventually(lambda: told(site.place) is None, "the daemon to leave when nobody watches any more")
     end(site)
     assert "nobody is alive: leaving" in log_of(site)

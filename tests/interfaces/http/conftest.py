@@ -121,7 +121,7 @@ def begin(folder: Path, settings: str = SETTINGS, *, but: str = "") -> Site:
 def changed(place: Path, but: str) -> subprocess.Popen[bytes]:
     """Start a daemon that runs some code first."""
     with (place / reach.LOG).open("ab") as log:
-        made = subprocess.Popen([sys.executable, "-c", f"{but}; {DAEMON}", str(place)], stderr=log)
+        made = subprocess.Popen([sys.executable, "-c", f"{but}\n{DAEMON}", str(place)], stderr=log)
     eventually(lambda: made.poll() is not None or reach.is_running(str(place)), "it serves")
     return made
 
