@@ -7,7 +7,7 @@ import pytest
 from roost.clock import ManualClock
 from roost.connect import Project
 from roost.deliveries.model import Delivery
-from roost.errors import AgentAlive, Forbidden, TimedOut, UnknownMessage, WrongState
+from roost.errors import AgentAlive, Forbidden, InvalidText, TimedOut, UnknownMessage, WrongState
 from roost.hub import Hub
 from roost.verbs import Sync
 from tests.services.conftest import HubOf
@@ -216,3 +216,26 @@ def test_a_name_that_lives_elsewhere_is_not_taken(project: Project, hub: HubOf) 
     hub("builder")
     with pytest.raises(AgentAlive):
         project.system().turns.join("builder", client="library", process=project.store._host.process(1))
+
+
+def test_the_log_holds_no_word_of_what_two_others_say_about_their_mail(hub: HubOf) -> None:
+    planner, builder = hub("planner"), hub("builder")
+    planner.messages.send(to="builder", text="one"), planner.messages.send(to="builder", text="two")
+    planner.deliveries.cancel("m1", reason="changed-my-mind")
+    builder.messages.react("m2", "rejected")
+    told = [str(event.data) for event in hub("tester").history.since().events]
+    assert not [one for one in told if "changed-my-mind" in one or "rejected" in one]
+    assert planner.deliveries.receipts("m1")[-1].proof == "cancelled: cancelled by planner: changed-my-mind"
+    assert [one.value for one in planner.messages.reactions("m2")] == ["rejected"]
+    planner.channels.create("dev"), planner.messages.send(to="#dev", text="three")
+    planner.messages.react("m3", "seen")
+    assert hub("tester").history.since(kinds=["message.reacted"]).events[-1].data == {"value": "seen"}
+
+
+@pytest.mark.parametrize("reason", ["x" * 201, "two\nlines"])
+def test_a_message_is_taken_back_for_a_reason_of_one_line(hub: HubOf, reason: str) -> None:
+    hub("builder")
+    hub("planner").messages.send(to="builder", text="hello")
+    with pytest.raises(InvalidText, match="reason"):
+        hub("planner").deliveries.cancel("m1", reason=reason)
+    assert [one.state for one in hub("planner").deliveries.of("m1")] == ["pending"]

@@ -9,6 +9,7 @@ import pytest
 
 from roost.clock import ManualClock
 from roost.connect import Project
+from roost.errors import InvalidText
 from roost.hub import Hub
 from roost.runtimes.host import LocalHost
 from roost.verbs import Sync
@@ -98,3 +99,10 @@ def test_who_was_never_here_is_offline_since_nothing(person: Hub[Sync]) -> None:
     person.agents.add("later")
     (activity,) = person.sessions.activity("later")
     assert (activity.state, activity.since) == ("offline", 0)
+
+
+def test_what_one_is_doing_is_told_to_everybody_and_so_has_an_end(hub: HubOf, person: Hub[Sync]) -> None:
+    hub("builder").sessions.beat("busy", operation="o" * 200)
+    with pytest.raises(InvalidText, match="201 characters"):
+        hub("builder").sessions.beat("busy", operation="o" * 201)
+    assert person.sessions.activity("builder")[0].operation == "o" * 200

@@ -139,11 +139,15 @@ class Ledger:
         self._record("delivery.requeued", delivery, reason=reason)
         self.ring(delivery.recipient)
 
-    def end(self, delivery: Delivery, state: DeliveryState, reason: str, *, tell: bool = True) -> None:
-        """End a delivery that did not arrive: expired, cancelled or dead. What depended on it ends too, visibly."""
+    def end(self, delivery: Delivery, state: DeliveryState, reason: str, *, words: str = "", tell: bool = True) -> None:
+        """End a delivery that did not arrive: expired, cancelled or dead. What depended on it ends too, visibly.
+
+        `words` are those of whoever ends it; whose mail it is sees them, who reads the log does not.
+        """
+        said = f"{reason}: {words}" if words else reason
         self._counted(delivery)
-        self.tx.run("deliveries.end", _key(delivery), state=state, reason=reason, told=not tell)
-        self.receipt(delivery, "failed", f"{state}: {reason}")
+        self.tx.run("deliveries.end", _key(delivery), state=state, reason=said, told=not tell)
+        self.receipt(delivery, "failed", f"{state}: {said}")
         self._record(f"delivery.{state}", delivery, reason=reason)
         for dependent in self.tx.all(Delivery, "deliveries.dependents", message=delivery.message):
             self.end(dependent, "cancelled", f"it waited for m{delivery.number}, which is {state}")

@@ -19,6 +19,7 @@ from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
 from roost.sessions.service import Sessions
+from roost.text import check_display
 from roost.verbs import Call, M, Sync, query, verb, waiting
 
 ConfirmedBy = Literal["itself", "read", "handed"]
@@ -106,18 +107,19 @@ class Deliveries(Pausing[M]):
         return tuple(self._outlook(found, delivery) for delivery in deliveries)
 
     @verb
-    def cancel(self, message: str, *, reason: str = "cancelled by its sender") -> tuple[Delivery, ...]:
-        """Take back a message where it is not delivered yet. Raises Forbidden unless the caller sent it or is a
-        person."""
+    def cancel(self, message: str, *, reason: str = "") -> tuple[Delivery, ...]:
+        """Take back a message where it is not delivered yet; the receipts say the `reason`, if there is one, and the
+        log does not. Raises InvalidText, and Forbidden unless the caller sent it or is a person."""
         found = seen_message(self.tx, message)
         if found.sender != self.tx.me.agent and self.tx.me.kind != "human":
             raise Forbidden(
                 f"{found.ref} was sent by {found.sender_name}", hint="only its sender or a person cancels it"
             )
-        ledger = Ledger(self.tx)
+        words = check_display(reason, what="reason") if reason else ""
+        why, ledger = f"cancelled by {self.tx.me.name}", Ledger(self.tx)
         for delivery in self.tx.all(Delivery, "deliveries.of_message", message=found.id):
             if delivery.state in ("held", "pending"):
-                ledger.end(delivery, "cancelled", reason, tell=False)
+                ledger.end(delivery, "cancelled", why, words=words, tell=False)
         return shown_to(self.tx.me, self.tx.all(Delivery, "deliveries.of_message", message=found.id))
 
     @query

@@ -131,7 +131,8 @@ class Messages(Taking[M]):
         check_reaction(value)
         change = "messages.drop_reaction" if remove else "messages.put_reaction"
         if self.tx.run(change, message=found.id, agent=self.tx.me.agent, value=value, at=self.tx.now):
-            self.tx.record("message.unreacted" if remove else "message.reacted", found.id, {"value": value})
+            said = {"value": value} if found.channel else None  # between two it is theirs, as the message is
+            self.tx.record("message.unreacted" if remove else "message.reacted", found.id, said)
         if not remove:
             self._acknowledge_if_mine(found, "a reaction")
         return tuple(self.tx.all(Reaction, "messages.reactions", message=found.id))

@@ -6,12 +6,15 @@ import msgspec
 
 from roost.agents.model import Agent, Kind
 from roost.agents.service import Agents
-from roost.errors import Conflict, SessionEnded, UnknownSession, WhoAreYou
+from roost.errors import Conflict, InvalidText, SessionEnded, UnknownSession, WhoAreYou
 from roost.ids import new_id
 from roost.sessions import rules
 from roost.sessions.model import Activity, Endpoint, Mark, Me, Moment, Process, Session, State
 from roost.stores.base import Tx
 from roost.verbs import M, Service, Sync, query, verb
+
+OPERATION_CHARACTERS_MAX = 200
+"""What everybody is told of everybody is short."""
 
 SELF_READING = ("library", "shell", "terminal", "token")
 """Clients without hooks: their sessions ask for their mail."""
@@ -68,7 +71,14 @@ class Sessions(Service[M]):
 
     @verb
     def beat(self, state: State = "busy", *, operation: str = "", mark: Mark | None = None) -> Activity:
-        """Tell what the caller is doing now: a state, and the operation in words. Never part of the log."""
+        """Tell what the caller is doing now: a state, and the operation in words. Never part of the log.
+
+        Raises InvalidText for more than 200 characters.
+        """
+        if len(operation) > OPERATION_CHARACTERS_MAX:
+            raise InvalidText(
+                f"operation has {len(operation)} characters", hint=f"at most {OPERATION_CHARACTERS_MAX} are allowed"
+            )
         session = self.known(self.tx.me.session)
         self.note(session, state, operation=operation, mark=rules.mark_of(state) if mark is None else mark)
         return self._activity(Agents[Sync](self._caller).get(self.tx.me.agent))

@@ -11,6 +11,7 @@ from roost.errors import AgentAlive, Forbidden
 from roost.sessions.model import Me, Process, Session
 from roost.sessions.rules import GONE
 from roost.sessions.service import Sessions
+from roost.text import check_display
 from roost.turns import mail, rules, telling
 from roost.turns.ending import end_session
 from roost.turns.joining import Joining
@@ -68,7 +69,8 @@ class Turns(Joining[M], Letters[M]):
 
     @verb
     def leave(self, *, reason: str = "left") -> None:
-        """End the caller's own session: its offers go back, its leases are free."""
+        """End the caller's own session: its offers go back, its leases are free. Raises InvalidText."""
+        check_display(reason, what="reason")
         end_session(_inner(self), Sessions[Sync](self._caller).known(self.tx.me.session), reason)
 
     @query

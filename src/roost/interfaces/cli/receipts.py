@@ -60,7 +60,7 @@ def wait(cli: Cli, message: str, stage: str, timeout: float, recipient: str) -> 
 
 @verb("cancel")
 @click.argument("message")
-@click.option("--reason", default="cancelled by its sender", help="What the log says.")
+@click.option("--reason", default="", help="What its receipts say.")
 def cancel(cli: Cli, message: str, reason: str) -> None:
     """Take back a message where it is not delivered yet."""
     found = cli.hub.deliveries.cancel(message, reason=reason)

@@ -159,7 +159,7 @@ class React(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a message is taken back."""
 
-    reason: str = "cancelled by its sender"
+    reason: str = ""
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
