@@ -21,9 +21,10 @@ from roost import keyfiles
 from roost.connect import Project, connect
 from roost.daemon import native, places
 from roost.daemon.logs import Folded
-from roost.errors import UnsafeFolder
+from roost.errors import UnsafeFolder, WhoAreYou
 from roost.hub import Hub
 from roost.interfaces.wire.frames import ERROR, HELLO, Hello
+from roost.reach import at
 from roost.tokens.rules import is_key, scope_of
 from roost.verbs import Stream, Sync, Verb
 
@@ -442,3 +443,9 @@ def _greeting(stage: Stage, who: Credential) -> str:
     with socket_of(stage, who) as live:
         frame = json.loads(live.recv(timeout=GUARD_SECONDS))
         return said(frame["code"], frame["message"]) if frame["type"] == "error" else "done"
+
+
+def test_who_shows_no_token_to_the_tls_door_is_told_how_to(stage: Stage) -> None:
+    with pytest.raises(WhoAreYou, match="needs a token") as refused:
+        at(stage.url)
+    assert "token_file=FILE" in refused.value.hint

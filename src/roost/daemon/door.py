@@ -21,7 +21,7 @@ from roost.interfaces.wire.table import Op
 from roost.launches.service import Launches
 from roost.sessions.service import Sessions
 from roost.tokens.rules import scope_of
-from roost.tokens.service import HINT, Tokens
+from roost.tokens.service import HINT, MISSING, Tokens
 from roost.verbs import Async, InTx, Sync
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class DaemonDoor:
     async def enter(self, token: str, *, address: str) -> Entrant:
         if not token:
             self._tell(address, address=address)
-            raise WhoAreYou("this needs a token", hint=HINT)
+            raise WhoAreYou(MISSING, hint=HINT)
         known = self._known.get(token)
         if known is not None and time.monotonic() - known[0] < KNOWN_SECONDS:
             return known[1]

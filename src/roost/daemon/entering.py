@@ -16,7 +16,7 @@ from roost.runtimes.host import LocalHost
 from roost.runtimes.worktree import Worktree, worktree_of
 from roost.sessions.model import Session
 from roost.tokens.model import Entry
-from roost.tokens.service import HINT, Tokens
+from roost.tokens.service import HINT, MISSING, Tokens
 from roost.turns.model import Surroundings
 from roost.turns.service import Turns
 
@@ -70,7 +70,7 @@ async def enter_by_token(core: Core, token: str, *, address: str) -> Entrant:
     if entry.retry_after:
         raise RateLimited(entry.refused, hint=f"try again in {entry.retry_after:.0f} s", retry_after=entry.retry_after)
     if entry.refused:
-        raise WhoAreYou(entry.refused, hint=HINT)
+        raise WhoAreYou(entry.refused if token else MISSING, hint=HINT)
     return Entrant(
         session=entry.session,
         agent=entry.agent,

@@ -25,8 +25,8 @@ TOKENS_MAX = 100
 """Tokens of one agent that are valid at a time."""
 MINUTE_MS = 60_000
 CLIENT = "token"
-UNKNOWN = "this token is not valid"
-HINT = "make one with `roost token create`, and give it as `Authorization: Bearer rst_...`"
+UNKNOWN, MISSING = "this token is not valid", "this needs a token"
+HINT = "make one with `roost token create`; HTTP takes it as `Authorization: Bearer rst_...`, TLS as `?token_file=FILE`"
 
 
 class Tokens(Service[M]):
