@@ -140,3 +140,19 @@ def test_a_stream_is_asked_for_each_thing_once(site: Site) -> None:
         assert json.loads(socket.recv())["type"] == "welcome"
         socket.send('{"type": "ping", "type": "ack", "message": "m1"}')
         assert "twice" in json.loads(socket.recv())["message"]
+
+
+def test_who_shows_two_tokens_shows_none(site: Site) -> None:
+    url = f"http://127.0.0.1:{site.port}/v1/agents/me"
+    shown = [("Authorization", f"Bearer {site.keys[name]}") for name in ("alice", "bob")]
+    for given in (shown, [shown[0], ("X-RepoMesh-Token", site.keys["bob"])]):
+        assert httpx.get(url, headers=given).status_code == 401
+
+
+def test_a_body_that_is_compressed_on_its_way_is_refused_as_such(site: Site) -> None:
+    answer = site.raw(
+        f"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {site.keys['alice']}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+        "2\r\n{}\r\n0\r\n\r\n".encode()
+    )
+    assert answer.startswith(b"HTTP/1.1 415") and b"ENCODED_BODY" in answer

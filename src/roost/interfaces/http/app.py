@@ -22,7 +22,7 @@ from roost.interfaces.http.metrics import Meter
 from roost.interfaces.http.openapi import document
 from roost.interfaces.http.repomesh import COMPATIBLE
 from roost.interfaces.http.routes import Call, HookCall, Route
-from roost.interfaces.http.security import Guard, TooLarge
+from roost.interfaces.http.security import Guard, TooLarge, token_of
 from roost.interfaces.http.sockets import Sockets
 from roost.interfaces.http.sse import Events
 from roost.interfaces.http.table import ROUTES
@@ -144,17 +144,6 @@ def _hooks(door: Door, route: Route) -> Callable[[Request], Awaitable[HookCall]]
 async def entered(door: Door, request: Any) -> Entrant:
     """Return whose token a request shows. Raises WhoAreYou, RateLimited."""
     return await door.enter(token_of(request.headers), address=address_of(request))
-
-
-def token_of(headers: Any) -> str:
-    """Return the token of a request: `Authorization: Bearer`, or RepoMesh's own header; '' for none.
-
-    Never one in the URL.
-    """
-    kind, _, token = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer" and token:
-        return str(token.strip())
-    return str(headers.get("x-repomesh-token", ""))
 
 
 def address_of(request: Any) -> str:

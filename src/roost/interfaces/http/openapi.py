@@ -23,6 +23,7 @@ ERRORS = {
     401: "No token, or none that is valid.",
     403: "The token, or whose it is, may not.",
     404: "Nothing of that name or id is there for the caller.",
+    408: "The request came too slowly.",
     409: "The state of things refuses it; nothing was changed.",
     410: "This part of the log was archived.",
     413: "The body is over its limit.",

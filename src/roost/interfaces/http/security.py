@@ -32,6 +32,8 @@ URL_BYTES_MAX = 4 * 1024
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
+_PLAIN = {b"content-encoding": (b"", b"identity"), b"transfer-encoding": (b"chunked",)}
+"""How bodies may come: not compressed, neither they themselves nor on their way."""
 _SAFE = {
     b"x-content-type-options": b"nosniff",
     b"cache-control": b"no-store",
@@ -97,7 +99,7 @@ class Guard:
         for name, value in headers:
             if name == b"origin" and not self._is_known(value, scope["scheme"] in ("https", "wss")):
                 return 403, "WRONG_ORIGIN", "pages of that origin may not call this server", "set daemon.origins"
-            if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            if name in _PLAIN and value.strip().lower() not in _PLAIN[name]:
                 return 415, "ENCODED_BODY", "compressed bodies are not taken", "send it plain"
             if name == b"content-type" and scope.get("method") in WRITES and not _is_json(value):
                 return 415, "NOT_JSON", "only JSON is taken", "send `Content-Type: application/json`"
@@ -119,6 +121,17 @@ class Guard:
         text = origin.decode("latin-1")
         own = text.removeprefix("https://" if is_secure else "http://")
         return text in self._origins or (own != text and own in self._local)
+
+
+def token_of(headers: Any) -> str:
+    """Return the token of a request: `Authorization: Bearer`, or RepoMesh's own header; '' for none, or for two.
+
+    Never one in the URL.
+    """
+    given = [one.partition(" ") for one in headers.getlist("authorization")]
+    shown = {token.strip() for kind, _, token in given if kind.lower() == "bearer"}
+    shown = shown.union(headers.getlist("x-repomesh-token")) - {""}
+    return str(shown.pop()) if len(shown) == 1 else ""
 
 
 def _without_port(host: str) -> str:

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from roost.errors import InvalidInput, RoostError, SlowReader
 from roost.interfaces.door import Filter
 from roost.interfaces.errors import plain
+from roost.interfaces.http.security import token_of
 from roost.interfaces.http.streams import (
     SEND_SECONDS_MAX,
     Connected,
@@ -80,9 +81,7 @@ class Sockets:
     async def _entered(self, socket: WebSocket, offered: list[str]) -> Entrant:
         address = socket.client.host if socket.client is not None else "unix"
         token = next((one.removeprefix(TOKEN_PROTOCOL) for one in offered if one.startswith(TOKEN_PROTOCOL)), "")
-        kind, _, shown = socket.headers.get("authorization", "").partition(" ")
-        token = token or (shown.strip() if kind.lower() == "bearer" else "")
-        token = token or socket.headers.get("x-repomesh-token", "") or await _token_said(socket)
+        token = token or token_of(socket.headers) or await _token_said(socket)
         return await self._door.enter(token, address=address)
 
 
