@@ -8,31 +8,35 @@ from roost.connect import connect
 from roost.deliveries.model import Delivery, Receipt
 from roost.messages.model import Message
 
-HEAD = ("message", "from", "to", "stored", "offered", "delivered", "acknowledged", "proof")
-PREVIEW_CHARACTERS = 34
+HEAD = ("to", "how far", "offered", "proof")
+LINE_CHARACTERS = 80
 
 
 def account(repository: Path) -> bool:
-    """Print one line per delivery; return whether every message reached its end or visibly waits."""
+    """Print each message with a line per delivery; return whether every one reached its end."""
     project = connect(repository)
     try:
         hub = project.system()
         names = {agent.id: agent.name for agent in hub.agents.list(retired=True)}
-        rows, missing = [], []
+        parts: list[tuple[str, list[tuple[str, ...]]]] = []
+        missing: list[str] = []
         for number in range(1, hub.messages.last_number() + 1):
             message = hub.messages.get(f"m{number}")
             receipts = hub.deliveries.receipts(message.ref)
-            for delivery in hub.deliveries.of(message.ref):
-                rows.append(_row(message, delivery, receipts, names))
-                if delivery.state not in ("delivered", "acknowledged"):
-                    missing.append(f"{message.ref} to {names[delivery.recipient]}: {delivery.state}")
-        _print([HEAD, *rows])
+            deliveries = hub.deliveries.of(message.ref)
+            parts.append((_line(message), [_row(one, receipts, names) for one in deliveries]))
+            missing += [
+                f"{message.ref} to {names[one.recipient]}: {one.state}"
+                for one in deliveries
+                if one.state not in ("delivered", "acknowledged")
+            ]
+        _print(parts)
         log = hub.history.verify()
     finally:
         project.close()
     problems = "no problem" if not log.problems else f"PROBLEMS: {log.problems}"
     print(
-        f"\n{len(rows)} deliveries of {log.messages} messages accounted for;"
+        f"\n{sum(len(rows) for _, rows in parts)} deliveries of {log.messages} messages accounted for;"
         f" the log's {log.events} events verify: {problems}"
     )
     for line in missing:
@@ -40,27 +44,33 @@ def account(repository: Path) -> bool:
     return not missing and not log.problems
 
 
-def _row(message: Message, delivery: Delivery, receipts: tuple[Receipt, ...], names: dict[str, str]) -> tuple[str, ...]:
+def _line(message: Message) -> str:
+    text = f"{message.ref} from {message.sender_name}: {message.body}".replace("\n", " ")
+    return text if len(text) <= LINE_CHARACTERS else text[: LINE_CHARACTERS - 1] + "…"
+
+
+def _row(delivery: Delivery, receipts: tuple[Receipt, ...], names: dict[str, str]) -> tuple[str, ...]:
     own = [receipt for receipt in receipts if receipt.recipient == delivery.recipient]
     offers = [receipt for receipt in own if receipt.kind == "offered"]
-    proofs = [receipt.proof for receipt in own if receipt.kind == "delivered"]
-    said = [receipt.proof for receipt in own if receipt.kind == "acknowledged"]
-    text = message.body.replace("\n", " ")
+    proofs = [receipt.proof for receipt in own if receipt.kind == delivery.state]
     return (
-        f"{message.ref} {text[:PREVIEW_CHARACTERS]}",
-        message.sender_name,
         names[delivery.recipient],
-        "yes",
+        delivery.state,
         f"{len(offers)}x {offers[-1].rung}" if offers else "no",
-        "yes" if proofs or said else "no",
-        "yes" if said else "-",
-        (proofs + said + ["-"])[0],
+        proofs[0] if proofs else "-",
     )
 
 
-def _print(rows: list[tuple[str, ...]]) -> None:
+def _print(parts: list[tuple[str, list[tuple[str, ...]]]]) -> None:
+    rows = [HEAD, *(row for _, rows in parts for row in rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    for index, row in enumerate(rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        if index == 0:
-            print("  ".join("-" * width for width in widths))
+
+    def show(row: tuple[str, ...]) -> None:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    show(HEAD)
+    show(tuple("-" * width for width in widths))
+    for line, its_rows in parts:
+        print(line)
+        for row in its_rows:
+            show(row)
