@@ -175,6 +175,23 @@ def test_what_is_no_hook_call_is_unreadable_and_says_why(raw: bytes) -> None:
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    ("cut", "shown"),
+    [
+        (r"cut \ud83d", "cut \ufffd"),
+        (r"\ude00 cut", "\ufffd cut"),
+        (r"\ud83d\ud83d\ude00\ude00", "\ufffd😀\ufffd"),
+        (r"\uD83D and \uDE00", "\ufffd and \ufffd"),
+        (r"\\\\ud83d \\n \"\ud83d\"", '\\\\ud83d \\n "\ufffd"'),
+    ],
+)
+def test_text_that_was_cut_inside_a_character_is_read(cut: str, shown: str) -> None:
+    raw = f'{{"hook_event_name": "PreToolUse", "session_id": "a", "cwd": "/", "tool_name": "Bash", "x": "{cut}"'
+    event = events.read(f'{raw}, "tool_input": {{"command": "{cut}"}}}}'.encode(), {})
+    assert isinstance(event, ClientEvent)
+    assert event.command == shown
+
+
 def test_an_event_of_a_later_version_passes() -> None:
     raw = b'{"hook_event_name":"Dreaming","session_id":"s","cwd":"/x","tool_input":3,"tool_calls":{},"source":[1]}'
     found = events.read(raw, {})

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from roost.clients.base import Unreadable
+from roost.clients.claude.halves import decoded
 from roost.turns.model import ClientEvent, EventKind
 
 CLIENT = "claude"
@@ -79,7 +80,7 @@ def read(raw: bytes, environ: Mapping[str, str]) -> ClientEvent | Unreadable:
     if len(raw) > STDIN_BYTES_MAX:
         return Unreadable(reason=f"{len(raw)} bytes on stdin, more than {STDIN_BYTES_MAX}")
     try:
-        told = msgspec.json.decode(raw, type=Json)
+        told = decoded(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Unreadable(reason=f"stdin is not a JSON object: {error}")
     name, session, cwd = (_text(told, field) for field in ("hook_event_name", "session_id", "cwd"))
