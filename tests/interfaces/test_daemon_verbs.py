@@ -97,7 +97,7 @@ def test_up_says_itself_why_the_daemon_could_not_start(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_hangs_is_found_by_the_doctor_and_ended_by_what_down_says(served: Served) -> None:
-    assert reach.answers(served.place)
+    eventually(lambda: reach.answers(served.place), "it answers, once it has loaded all")
     pid = served.kill(signal.SIGSTOP)
     assert not reach.answers(served.place, seconds=0.2)
     said = roost(served.folder, "down", "--timeout", "0s", "--json")

@@ -244,9 +244,9 @@ def test_keys_that_overlap_have_heads_in_one_line(a: str, b: str) -> None:
 def test_the_worst_keys_are_decided_in_a_blink(a: str, b: str) -> None:
     a, b = paths.normalise(a), paths.normalise(b)
     globs.segments_meet.cache_clear()
-    began = time.perf_counter()
+    began = time.process_time()  # what other processes take does not count
     paths.overlaps(a, b)
-    assert time.perf_counter() - began < 0.25
+    assert time.process_time() - began < 0.25
 
 
 def test_a_path_is_made_relative_to_its_worktree() -> None:

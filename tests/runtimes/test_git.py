@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from roost.briefings.model import GitFacts
-from roost.runtimes import git
 from roost.runtimes.git import facts
 
 
@@ -93,9 +92,9 @@ def test_variables_of_another_repository_do_not_count(repository: Path, monkeypa
 
 def test_a_git_that_hangs_is_ended_and_said_to_be_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "git"
-    program.write_text("#!/bin/sh\nsleep 20 & sleep 20\n")
+    program.write_text("#!/bin/sh\nsleep 60 & sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     begun = time.monotonic()
     assert facts(str(tmp_path)).note == "git took too long to say what changed"
-    assert time.monotonic() - begun < git.SECONDS_MAX + 2
+    assert time.monotonic() - begun < 60, "it was not waited for"

@@ -479,12 +479,12 @@ def test_wait_returns_as_soon_as_the_lease_is_free(tmp_path: Path, fleet: Fleet)
     fleet.planner.leases.acquire("a.py")
     got: list[str] = []
     builder = fleet.builder
-    waiting = threading.Thread(target=lambda: got.append(builder.leases.wait("a.py", timeout=20).holder))
+    waiting = threading.Thread(target=lambda: got.append(builder.leases.wait("a.py", timeout=60).holder))
     waiting.start()
     while not fleet.planner.leases.queue():
         fleet.store.await_change(0.05)
     fleet.planner.leases.release("a.py")
-    waiting.join(10)
+    waiting.join(60)
     assert got == ["builder"]
 
 
@@ -498,7 +498,7 @@ def test_a_wait_in_vain_ends_with_who_is_in_the_way_and_leaves_the_queue(fleet: 
 def test_waiting_works_off_the_event_loop(fleet: Fleet) -> None:
     async def both() -> str:
         hub: Hub[Async] = Hub(InThread(fleet.builder._caller))
-        lease, _ = await asyncio.gather(hub.leases.wait("a.py", timeout=20), asyncio.to_thread(release_when_waited_for))
+        lease, _ = await asyncio.gather(hub.leases.wait("a.py", timeout=60), asyncio.to_thread(release_when_waited_for))
         return str(lease.holder)
 
     def release_when_waited_for() -> None:
