@@ -17,7 +17,7 @@ from tests.clients.harness.recording import context
 pytestmark = pytest.mark.clients
 
 # What a machine under load needs for one step of a client; nothing here is a promise of Roost.
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 def look(recorder: Recorder, nonce: str) -> Scan:

@@ -18,13 +18,14 @@ from roost.connect import Project, connect
 from roost.daemon.places import Run, told
 from roost.hub import Hub
 from roost.reach import is_running
+from roost.runtimes.host import LocalHost
 from roost.verbs import Sync
 from tests.clients.harness import Fleet, Step, bash, call, say, wait_until
 from tests.clients.harness.fleet import INSTALLED
 
 pytestmark = pytest.mark.clients
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -97,8 +98,9 @@ def place(fleet: Fleet) -> str:
 
 
 def kill_daemon(fleet: Fleet) -> None:
-    os.kill(daemon(fleet).pid, signal.SIGKILL)
-    wait_until(lambda: not is_running(place(fleet)), "the end of the daemon", timeout=PATIENCE_SECONDS)
+    pid = daemon(fleet).pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: LocalHost().process(pid) is None, "the end of the daemon", timeout=PATIENCE_SECONDS)
     os.utime(fleet.repo / ".roost" / "daemon.log", (0, 0))  # as if it had been started long ago
 
 

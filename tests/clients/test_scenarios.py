@@ -19,7 +19,7 @@ from tests.clients.harness import Claude, Fleet, bash, call, calls, say, wait_un
 
 pytestmark = pytest.mark.clients
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 WAKE_SECONDS_MAX = 2.0
 SCRIPTS = Path(sys.executable).parent
 

@@ -25,8 +25,8 @@ from .waiting import wait_until
 ROOT = Path(__file__).parents[3]
 INSTALLED = ROOT / ".clients" / "claude" / "claude"
 ALLOWED_TOOLS = "Bash,Read,Edit,Write,NotebookEdit,Task,Agent"
-START_SECONDS_MAX = 30
-REQUEST_SECONDS_MAX = 30
+START_SECONDS_MAX = 90
+REQUEST_SECONDS_MAX = 60
 PRINT_SECONDS_MAX = 90
 # The prompt line of an idle or busy TUI; dialogs have none that stands alone.
 PROMPT_MARK = "\u276f"
