@@ -74,3 +74,5 @@ def test_mail_that_the_tool_shows_is_shown_once_and_proved_by_the_hooks(fleet: F
     wait_until(lambda: planner.deliveries.of("m1")[0].state == "delivered", "the proof of m1", timeout=20)
     offered = [one for one in planner.deliveries.receipts("m1") if one.kind == "offered"]
     assert [one.rung for one in offered] == ["mcp"]
+    proofs = [one.proof for one in planner.deliveries.receipts("m1") if one.kind == "delivered"]
+    assert proofs == ["its transcript: MCP result, then an answer"]

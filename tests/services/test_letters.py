@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from roost.clock import ManualClock
 from roost.connect import Project
 from roost.deliveries.envelope import INJECTED_BYTES_MAX
 from roost.errors import InvalidInput, UnknownMessage
@@ -12,6 +13,7 @@ from roost.turns.letters import READ_BYTES_MAX, THREAD_MAX
 from roost.verbs import Sync
 
 from .conftest import HubOf, Play
+from .played import context
 
 
 def test_what_the_text_shows_is_offered_and_no_more(hub: HubOf) -> None:
@@ -72,9 +74,39 @@ def test_a_session_with_a_transcript_is_proved_by_its_hooks(hub: HubOf, play: Pl
     assert (letter.shown, letter.confirm) == ((1,), False)
     assert mine.turns.inbox(confirmed=["m1"], afresh=True).text == ""
     assert state(ada, 1) == "offered"
-    claude.found = "absent"  # a proof table reads no results of tools
+    claude.found = "early"
+    claude.batch()  # the hook after the very tool that asked: its result is not in the transcript yet
+    assert state(ada, 1) == "offered"
+    claude.found = "proved"
     claude.batch()
     assert state(ada, 1) == "delivered"
+
+
+def test_an_answer_that_a_transcript_does_not_show_is_brought_by_the_hooks(
+    hub: HubOf, play: Play, project: Project, clock: ManualClock
+) -> None:
+    ada, claude = hub("ada"), play(wants="bob")
+    mine = project.as_session(claude.start().session)
+    ada.messages.send(to="bob", text="one")
+    mine.turns.inbox()
+    claude.found = "early"
+    clock.advance(3_600)  # it was called together with a tool that takes an hour
+    assert context(claude.batch()) == ""
+    claude.found = "absent"
+    assert "Offered again" in context(claude.batch())
+    assert state(ada, 1) == "offered"
+
+
+def test_where_no_transcript_can_be_read_the_following_hook_proves_an_answer(
+    hub: HubOf, play: Play, project: Project
+) -> None:
+    ada, claude = hub("ada"), play(wants="bob")
+    mine = project.as_session(claude.start().session)
+    ada.messages.send(to="bob", text="one")
+    mine.turns.inbox()
+    assert claude.found == "unreadable"
+    claude.batch()
+    assert ada.deliveries.receipts("m1")[-1].proof == "the following hook (PostToolBatch)"
 
 
 def test_a_long_message_is_read_in_pieces(hub: HubOf) -> None:

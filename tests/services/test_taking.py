@@ -100,6 +100,7 @@ def test_hooks_prove_no_page_and_offer_it_themselves_after_a_while(
 ) -> None:
     ada, claude = hub("ada"), play(wants="bob")
     beside = project.as_session(claude.start().session)
+    claude.batch()  # it was briefed
     ada.messages.send(to="bob", text="one")
     beside.messages.take()
     claude.found = "absent"

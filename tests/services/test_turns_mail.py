@@ -23,6 +23,7 @@ def client(play: Play) -> Played:
     """A client that began as `builder` and was briefed."""
     begun = play(wants="builder")
     begun.start()
+    begun.batch()
     return begun
 
 

@@ -26,11 +26,15 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """One open offer to look for: the text that marks it, and when it was made, in milliseconds of wall time."""
+    """One open offer to look for: the text that marks it, and when it was made, in milliseconds of wall time.
+
+    `as_result`: it stands in the result of a tool of MCP that the agent called, and nowhere else.
+    """
 
     nonce: str
     marker: str
     offered_wall: int
+    as_result: bool = False
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):

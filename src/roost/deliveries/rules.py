@@ -10,6 +10,8 @@ from roost.errors import InvalidInput
 
 BATCHES_MAX = 100
 """Answers that one call names."""
+MCP = "mcp"
+"""The rung of mail that a session asks for over MCP: it comes as the result of a tool, in its envelope."""
 EARLY_MS_MAX = 30_000
 """How long an offer may be missing from a transcript before it counts as lost."""
 
@@ -46,9 +48,10 @@ def is_lost(verdict: Verdict, delivery: Delivery, now: int) -> bool:
     for long.
 
     A client writes what a hook said within a tenth of a second (docs/decisions/010); a hook that was killed before it
-    printed leaves no trace at all.
+    printed leaves no trace at all. The result of a tool is written once all that were called with it have ended.
     """
-    return verdict.found == "absent" or (verdict.found == "early" and is_overdue_offer(delivery, now))
+    may_be_overdue = verdict.found == "early" and delivery.rung != MCP
+    return verdict.found == "absent" or (may_be_overdue and is_overdue_offer(delivery, now))
 
 
 def is_overdue_offer(delivery: Delivery, now: int) -> bool:

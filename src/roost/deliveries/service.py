@@ -13,7 +13,7 @@ from roost.deliveries.lookup import seen_message
 from roost.deliveries.marks import shown_to
 from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Verdict
 from roost.deliveries.pausing import Pausing
-from roost.deliveries.pickup import NAMED, TAKEN, Pickup
+from roost.deliveries.pickup import INBOX, NAMED, TAKEN, Pickup
 from roost.errors import Forbidden, InvalidInput, TimedOut, UnknownMessage, WrongState
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
@@ -31,8 +31,6 @@ CONFIRMED: dict[ConfirmedBy, str] = {
 LIST_MAX = 500
 WAIT_POLL_SECONDS = 1.0
 UNNAMED = "its program did not name the answer that brought it"
-ASKED_FOR = ("inbox", "mcp")
-"""Rungs by which a session asks for its mail itself: it comes as a tool's result, which no proof table reads."""
 
 
 class Deliveries(Pausing[M]):
@@ -216,8 +214,8 @@ class Deliveries(Pausing[M]):
         stays: say whether each had one.
 
         Proved ones are delivered; shown ones stay, absent ones may be offered again. Where nothing can be read, and for
-        mail that the session asked for itself (`roost inbox`), `fallback` is the proof, and the receipt says so; '' is
-        none.
+        mail that a command printed (`roost inbox`), which no proof table knows, `fallback` is the proof, and the
+        receipt says so; '' is none.
         """
         ledger = Ledger(self.tx)
         found = {verdict.nonce: verdict for verdict in verdicts}
@@ -229,7 +227,7 @@ class Deliveries(Pausing[M]):
             if delivery.rung == TAKEN:
                 if rules.is_overdue_offer(delivery, self.tx.now):
                     ledger.requeue(delivery, UNNAMED)
-            elif delivery.rung in ASKED_FOR or verdict.found == "unreadable":
+            elif delivery.rung == INBOX or verdict.found == "unreadable":
                 if fallback and delivery.context == session.context:
                     ledger.deliver(delivery, fallback)
             elif verdict.found == "proved":

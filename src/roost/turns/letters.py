@@ -10,6 +10,7 @@ from roost.deliveries.envelope import WHOLE_MAX, Shown, render
 from roost.deliveries.ledger import Ledger
 from roost.deliveries.lookup import is_visible, seen_message
 from roost.deliveries.model import Delivery
+from roost.deliveries.rules import MCP
 from roost.deliveries.service import CONFIRMED, ConfirmedBy, Deliveries
 from roost.errors import InvalidInput
 from roost.messages.model import Message
@@ -65,7 +66,7 @@ class Letters(Service[M]):
         session = Sessions[Sync](self._caller).known(self.tx.me.session)
         if not session.transcript:
             self._settle(session, {"read": confirmed, "handed": handed}, lost=lost, afresh=afresh)
-        rendered = offer(_inner(self), session, "mcp", whole_max=whole_max)
+        rendered = offer(_inner(self), session, MCP, whole_max=whole_max)
         waiting = int(self.tx.value("deliveries.waiting_for", recipient=session.agent))
         return Letter(text=rendered.text, shown=rendered.shown, more=waiting, confirm=not session.transcript)
 
@@ -106,7 +107,7 @@ class Letters(Service[M]):
     ) -> None:
         """Decide what was offered through this rung and nothing has proved, as far as its answers are known."""
         offered = self.tx.all(Delivery, "deliveries.offered_to", session=session.id)
-        offers = {f"m{one.number}": one for one in offered if one.rung == "mcp"}
+        offers = {f"m{one.number}": one for one in offered if one.rung == MCP}
         for by, refs in arrived.items():
             Deliveries[Sync](self._caller).prove([offers.pop(ref) for ref in refs if ref in offers], CONFIRMED[by])
         for ref, delivery in offers.items():

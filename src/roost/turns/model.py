@@ -135,10 +135,14 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenOffer(msgspec.Struct, frozen=True, kw_only=True):
-    """An offer without proof: the nonce that marks it, and when it was made, in milliseconds of wall time."""
+    """An offer without proof: the nonce that marks it, and when it was made, in milliseconds of wall time.
+
+    `as_result`: it was the answer to a tool that the session called over MCP.
+    """
 
     nonce: str
     offered_wall: int
+    as_result: bool = False
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from roost.agents.model import Agent, Kind
 from roost.agents.service import Agents
 from roost.deliveries.envelope import INJECTED_BYTES_MAX
 from roost.deliveries.model import Delivery
+from roost.deliveries.rules import MCP
 from roost.deliveries.service import Deliveries
 from roost.errors import AgentAlive, Forbidden
 from roost.sessions.model import Me, Process, Session
@@ -169,4 +170,7 @@ def _inner(service: Service[M]) -> Service[Sync]:
 
 
 def _open_offers(deliveries: list[Delivery], ahead: int) -> tuple[OpenOffer, ...]:
-    return tuple(OpenOffer(nonce=one.nonce, offered_wall=(one.offered_at or 0) + ahead) for one in deliveries)
+    return tuple(
+        OpenOffer(nonce=one.nonce, offered_wall=(one.offered_at or 0) + ahead, as_result=one.rung == MCP)
+        for one in deliveries
+    )

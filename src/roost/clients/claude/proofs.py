@@ -5,6 +5,9 @@ inbox gave; it is proved when an answer of the model follows that began after it
 and are none: the client writes each block of an answer as an entry of its own and runs tools while later blocks still
 come, so an entry with the id of an earlier answer saw nothing new; and the client writes its own API errors as answers.
 
+Mail that the agent asked for over MCP counts in the result of a tool of MCP that it called, and nowhere else. The
+client shows its model the structured form of such a result, as JSON.
+
 Entries reach the file up to a tenth of a second late (docs/decisions/010), so what is not there may still come: it is
 absent only once an answer is there that began well after the offer.
 """
@@ -18,6 +21,7 @@ from typing import Any
 import msgspec
 
 from roost.clients.base import Offer, Scan
+from roost.clients.claude.halves import decoded
 from roost.deliveries.model import Verdict
 
 ENTRY_BYTES_MAX = 1_000_000
@@ -36,6 +40,9 @@ SHAPES = {
 }
 ORIGINS = {"task-notification": "rewake", "peer": "inbox"}
 QUEUED = "queue"
+RESULT = "MCP result"
+MCP_TOOLS = "mcp__"
+"""How the client calls the tools of every server of MCP, before the server's name."""
 
 # Where given text is repeated and nothing is proved: the client's notes about hooks and requests, and quotations.
 ECHOES = frozenset({"api-request", "api-request-blob", "api-request-shape", "last-prompt", "queue-operation", "system"})
@@ -61,6 +68,8 @@ class _Reading(msgspec.Struct):
     anchor: int
     answer: str = ""
     answer_at: int = 0
+    tools: dict[str, str] = {}
+    """The names of the tools that were called, by the ids of the calls."""
     seen: dict[str, _Seen] = {}
     proved: dict[str, str] = {}
     strange: set[str] = set()
@@ -92,8 +101,8 @@ def _read_line(reading: _Reading, offset: int, line: bytes) -> None:
     if len(line) > ENTRY_BYTES_MAX or not (offered or b'"assistant"' in line or b'"compact_boundary"' in line):
         return
     try:
-        entry = msgspec.json.decode(line, type=Json)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        entry = decoded(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     if entry.get("type") == "assistant":
         _read_answer(reading, offset, entry)
@@ -109,6 +118,7 @@ def _read_answer(reading: _Reading, offset: int, entry: Json) -> None:
     message = _object(entry, "message")
     if entry.get("isSidechain") or entry.get("isApiErrorMessage") or message.get("model") == "<synthetic>":
         return
+    reading.tools |= {str(call.get("id")): str(call.get("name")) for call in _blocks(entry, "tool_use")}
     answer = str(message.get("id") or entry.get("requestId") or entry.get("uuid"))
     if answer == reading.answer:
         return
@@ -121,6 +131,9 @@ def _read_answer(reading: _Reading, offset: int, entry: Json) -> None:
 def _read_text(reading: _Reading, offer: Offer, entry: Json) -> None:
     if entry.get("isSidechain"):
         return
+    if offer.as_result:
+        _read_result(reading, offer, entry)
+        return
     if _is_echo(entry):
         if offer.nonce in reading.seen and entry.get("type") in LEAVES_QUEUE:
             _leave_queue(reading, offer.nonce)
@@ -130,6 +143,19 @@ def _read_text(reading: _Reading, offer: Offer, entry: Json) -> None:
         reading.strange.add(offer.nonce)
     elif offer.marker in text:
         reading.seen[offer.nonce] = _Seen(shape=shape, after=reading.answer, anchor=reading.anchor)
+
+
+def _read_result(reading: _Reading, offer: Offer, entry: Json) -> None:
+    """Take in what a tool of MCP answered. Another tool can only quote it, a call that is not known may be any."""
+    results = list(_blocks(entry, "tool_result"))
+    for result in results:
+        tool = reading.tools.get(str(result.get("tool_use_id")), "")
+        if tool.startswith(MCP_TOOLS) and offer.marker in _text_of(result):
+            reading.seen[offer.nonce] = _Seen(shape=RESULT, after=reading.answer, anchor=reading.anchor)
+        elif not tool or tool.startswith(MCP_TOOLS):
+            reading.strange.add(offer.nonce)
+    if not results and not _is_echo(entry):
+        reading.strange.add(offer.nonce)
 
 
 def _leave_queue(reading: _Reading, nonce: str) -> None:
@@ -195,6 +221,20 @@ def _joined(content: Any) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part for part in content if isinstance(part, str)) if isinstance(content, list) else ""
+
+
+def _text_of(result: Json) -> str:
+    """Return the text of a tool's result; quotes that JSON has escaped are quotes again."""
+    parts = (str(block.get("text", "")) for block in _blocks({"message": result}, "text"))
+    return "\n".join((_joined(result.get("content")), *parts)).replace('\\"', '"')
+
+
+def _blocks(entry: Json, kind: str) -> Iterator[Json]:
+    """List the blocks of a kind in an entry's message."""
+    content = _object(entry, "message").get("content")
+    for block in content if isinstance(content, list) else ():
+        if isinstance(block, dict) and block.get("type") == kind:
+            yield block
 
 
 def _object(entry: Json, field: str) -> Json:

@@ -56,7 +56,13 @@ def read_proofs(client: Client, transcript: str, watch: Watch) -> tuple[tuple[Ve
     if not watch.offers and _size(transcript) - offset < UNREAD_BYTES_MAX:
         return (), offset
     offers = [
-        Offer(nonce=offer.nonce, marker=marker(offer.nonce), offered_wall=offer.offered_wall) for offer in watch.offers
+        Offer(
+            nonce=offer.nonce,
+            marker=marker(offer.nonce),
+            offered_wall=offer.offered_wall,
+            as_result=offer.as_result,
+        )
+        for offer in watch.offers
     ]
     scan = client.proofs(transcript, offset, offers)
     return scan.verdicts, scan.offset
