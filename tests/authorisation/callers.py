@@ -80,7 +80,7 @@ class Wire:
             data = self.end.recv(1 << 16)
             if not data:
                 raise EOFError("the daemon hung up")
-            self._arrived += [frames.read_answer(body) for body in self._frames.feed(data)]
+            self._arrived += frames.read_answers(self._frames, data)
 
     def call(self, id: int, name: str, args: Any) -> str:
         self.send(id, name, args)

@@ -215,7 +215,7 @@ class Wire:
             data = self.end.recv(1 << 18)
             if not data:
                 raise EOFError("the daemon hung up")
-            self._arrived += [frames.read_answer(body) for body in self._frames.feed(data)]
+            self._arrived += frames.read_answers(self._frames, data)
 
     def close(self) -> None:
         self.end.close()

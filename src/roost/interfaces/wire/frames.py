@@ -140,11 +140,6 @@ def read_hello(body: bytes | msgspec.Raw) -> Hello:
     return hello
 
 
-def read_answer(body: bytes | memoryview) -> Answer:
-    """Return the answer in a frame's body."""
-    return _answers.decode(body)
-
-
 def read_answers(cut: Frames, data: bytes) -> list[Answer]:
     """Take more bytes from a daemon; return the answers that are whole now. Raises InvalidInput for what none says."""
     try:
