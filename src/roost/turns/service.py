@@ -50,7 +50,7 @@ class Turns(Joining[M], Letters[M]):
         agents, sessions = Agents[Sync](self._caller), Sessions[Sync](self._caller)
         agent = agents.find(name) or agents.add(name, kind=kind, generated=generated)
         if agent.kind != kind:
-            raise Forbidden(f"{agent.name} is a {agent.kind}, not a {kind}", hint="choose another name")
+            raise Forbidden(f"{agent.name} is the name of a {agent.kind}", hint="choose another name")
         last = self.tx.one(Session, "sessions.live_of", agent=agent.id)
         if last is not None:
             if sessions.lives(last) and last.process == process and last.client == client:
