@@ -55,7 +55,7 @@ def socket_of(place: str) -> str:
     The folder of a socket bears the mark of its `.roost`: what lies in a copy of one leads to the daemon of the other.
     """
     try:
-        with open(os.path.join(place, SOCKET), encoding="utf-8") as file:
+        with open(os.path.join(place, SOCKET), encoding="utf-8", errors="surrogateescape") as file:
             path = file.readline().strip()
         return path if f"/{mark_of(place)}/" in path else ""
     except OSError:

@@ -140,8 +140,14 @@ def test_a_line_still_being_written_is_left_for_the_next_look() -> None:
 
 
 def test_a_line_that_is_no_json_is_passed_over() -> None:
-    whole = b'{"type":"assistant" batch001\n\xff\xfe batch001\n' + transcript("turn")
+    deep = b'{"type":"assistant","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+    whole = b'{"type":"assistant" batch001\n\xff\xfe batch001\n' + deep + transcript("turn")
     assert scan(whole, 0, [offer("batch001")]).verdicts[0].found == "proved"
+
+
+def test_an_entry_that_was_cut_inside_a_character_counts() -> None:
+    cut = [line[:-1] + b',"cut":"\\ud83d"}' for line in transcript("turn").splitlines()]
+    assert scan(b"\n".join(cut) + b"\n", 0, [offer("batch001")]).verdicts[0].found == "proved"
 
 
 def test_a_line_too_long_to_be_a_hooks_text_is_passed_over() -> None:

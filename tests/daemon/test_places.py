@@ -174,16 +174,18 @@ def test_while_it_runs_nobody_else_takes_its_place(served: Served) -> None:
     assert reach.is_running(served.place)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "/no/such/socket\n", "\0\n", "relative\n", "x" * 200])
-def test_nonsense_in_the_file_that_says_where_is_no_daemon(unserved: Served, text: str) -> None:
-    (unserved.path / reach.SOCKET).write_text(text)
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"/no/such/socket\n", b"\0\n", b"relative\n", b"x" * 200, b"\0\xff\xfe\n"]
+)
+def test_nonsense_in_the_file_that_says_where_is_no_daemon(unserved: Served, data: bytes) -> None:
+    (unserved.path / reach.SOCKET).write_bytes(data)
     assert not reach.is_running(unserved.place)
     assert unserved.start().hub("alice").sessions.me().name == "alice"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "one"}', "\0"])
-def test_nonsense_in_run_json_tells_nothing(unserved: Served, text: str) -> None:
-    (unserved.path / places.RUN).write_text(text)
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"pid": "one"}', b"\0", b'{"version": "\xff"}'])
+def test_nonsense_in_run_json_tells_nothing(unserved: Served, data: bytes) -> None:
+    (unserved.path / places.RUN).write_bytes(data)
     assert told(unserved.place) is None
     assert unserved.start().pid
 

@@ -102,7 +102,7 @@ def by_websocket(bird: Canary) -> list[float]:
     """A program listens on a WebSocket, with a token."""
     run = _running(bird)
     if not run.port or find_spec("websockets") is None:
-        raise Missing('the daemon serves no HTTP; pip install "roost[server]"')
+        raise Missing('the daemon serves no HTTP; that takes `http = true` and pip install "roost[server]"')
     with bird.joined() as session, canary.listening(bird, run) as stream:
         return [bird.fly(session, stream.heard) for _ in range(ROUNDS)]
 

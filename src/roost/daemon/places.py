@@ -148,7 +148,7 @@ def told(place: str) -> Run | None:
     try:
         with open(os.path.join(place, RUN), "rb") as file:
             return msgspec.json.decode(file.read(), type=Run)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
