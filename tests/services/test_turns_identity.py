@@ -124,7 +124,7 @@ def test_nobody_becomes_the_person_by_a_variable(project: Project, play: Play, p
     person.turns.leave()
     taken = play(wants="ada").start()
     assert taken.agent == "claude-1"
-    assert "ada is the name of a human" in context(taken)
+    assert "ada is a human" in context(taken)
 
 
 def test_a_wanted_name_that_is_no_name_is_told(play: Play) -> None:
