@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from roost.connect import Project
+from roost.errors import StoreFull
 from roost.history.archive import archive
+from roost.stores.sqlite.store import SqliteStore
 from tests.interfaces.conftest import HubOf, RunAs, keyed
 
 
@@ -229,6 +231,19 @@ def test_status_begins_with_what_changed_and_then_forgets_it(cli: RunAs, hub: Hu
     assert not any("session ended" in line for line in cli("planner", "status").out.splitlines())
     assert cli("planner").out.splitlines()[-1]
     assert "sessions: " in cli("planner", "status", "--metrics").out
+
+
+def test_status_is_shown_also_where_nothing_can_be_stored(
+    cli: RunAs, hub: HubOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFull("the disk is full")
+
+    hub("planner").messages.send(to="planner", text="hi")
+    monkeypatch.setattr(SqliteStore, "_commit", full)
+    said = cli("planner", "status")
+    assert (said.status, "as planner" in said.out) == (0, True)
+    assert said.err == "roost: it is not noted that you looked: the disk is full\n"
 
 
 def test_mail_of_who_is_gone_is_handed_on(cli: RunAs, hub: HubOf) -> None:

@@ -29,7 +29,18 @@ def status(cli: Cli, metrics: bool, keep: bool) -> None:
     report = cli.hub.status.report()
     cli.answer(report, lambda: _show(cli, report))
     if not keep:
+        _note(cli, report)
+
+
+def _note(cli: Cli, report: Status) -> None:
+    """Note that the caller looked. A disk that is full keeps nobody from knowing how things stand."""
+    from roost.errors import Unavailable
+    from roost.text import terminal_line
+
+    try:
         cli.hub.status.looked(report.seq)
+    except Unavailable as error:
+        click.echo(f"roost: it is not noted that you looked: {terminal_line(error.message)}", err=True)
 
 
 def _show(cli: Cli, report: Status) -> None:
