@@ -22,6 +22,7 @@ from roost.runtimes.host import LocalHost
 from roost.verbs import Sync
 from tests.clients.harness import Fleet, Step, bash, call, say, wait_until
 from tests.clients.harness.fleet import INSTALLED
+from tests.interfaces.patience import with_patience
 
 pytestmark = pytest.mark.clients
 
@@ -36,9 +37,9 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     with Fleet(tmp_path / "fleet", path=[SCRIPTS], claude=wrapper) as started:
         done = started.run("roost", "init", "--yes", "--me", "ada")
         assert done.returncode == 0, done.stdout + done.stderr
-        python = program(tmp_path / "python", f'echo "$6" >>"{tmp_path}/commands"; exec "{sys.executable}" "$@"')
+        python = program(tmp_path / "python", f'echo "$9" >>"{tmp_path}/commands"; exec "{sys.executable}" "$@"')
         hook = launcher.path(started.home)
-        hook.write_bytes(launcher.render(python))
+        hook.write_bytes(with_patience(launcher.render(python)))
         yield started
         started.run("roost", "down")
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from roost.clients import launcher
 from roost.connect import Project, connect
 from roost.deliveries.model import Delivery, Receipt
 from roost.hub import Hub
 from roost.verbs import Sync
 from tests.clients.harness import Claude, Fleet, bash, call, calls, say, wait_until
+from tests.interfaces.patience import with_patience
 
 pytestmark = pytest.mark.clients
 
@@ -39,6 +41,8 @@ def fleet(tmp_path: Path, daemon: str) -> Iterator[Fleet]:
     with Fleet(tmp_path / "fleet", path=[SCRIPTS], env={"ROOST_DAEMON": daemon}) as started:
         done = started.run("roost", "init", "--yes", "--me", "ada")
         assert done.returncode == 0, done.stdout + done.stderr
+        hook = launcher.path(started.home)
+        hook.write_bytes(with_patience(hook.read_bytes()))
         yield started
         started.end()
         assert bool(calls_of_daemon(started)) == (daemon == "auto")

@@ -16,10 +16,9 @@ from roost.clients import launcher
 from roost.connect import connect
 from roost.runtimes.host import LocalHost
 from tests.daemon.served import GUARD_SECONDS
-from tests.interfaces.hooked import PATIENCE_SECONDS, PATIENT
 from tests.interfaces.http.conftest import begin, end
+from tests.interfaces.patience import with_patience
 
-EXEC = b'exec "$python" -I -S '
 NAMES = [name for name, _, _ in WAYS]
 
 
@@ -29,9 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     place = launcher.path(home)
     place.parent.mkdir(parents=True)
-    rendered, patient = launcher.render(), f'"{PATIENT}" {PATIENCE_SECONDS} {PATIENCE_SECONDS} '.encode()
-    assert rendered.count(EXEC) == 1
-    place.write_bytes(rendered.replace(EXEC, EXEC + patient))
+    place.write_bytes(with_patience(launcher.render()))
     monkeypatch.setattr(canary, "SECONDS_MAX", GUARD_SECONDS)
     place.chmod(launcher.MODE)
     monkeypatch.setenv("HOME", str(home))
