@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -237,6 +238,20 @@ def test_an_answer_that_cannot_be_printed_is_not_said_to_be_undone(place: Path, 
     assert '"code":"UNPRINTED"' in said.stderr
     assert said.stdout.count('"body":"hello"') == 2, "both were sent"
     assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "> /dev/full", "| true"])
+def test_mail_that_could_not_be_printed_waits_on_and_counts_as_seen_by_nobody(place: Path, closed: str) -> None:
+    script = f"""
+        roost join builder >/dev/null
+        for i in 1 2; do head -c 60000 /dev/zero | tr '\\0' x | roost send builder >/dev/null; done
+        roost inbox {closed}
+        roost receipts m1 --json
+        roost inbox --json
+    """
+    receipts, page = shell(place, script).stdout.splitlines()
+    assert [one["kind"] for one in json.loads(receipts)["receipts"]] == ["offered", "requeued"]
+    assert [item["attempts"] for item in json.loads(page)["items"]] == [2, 2]
 
 
 def test_closed_standard_streams_change_no_status(place: Path) -> None:

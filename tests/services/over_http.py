@@ -94,7 +94,7 @@ OF_ITS_OWN = frozenset({
 NOT_OFFERED = {
     "agents": "add add_alias aliases rename retire rotate_key",
     "briefings": "checkpoint last_checkpoint show",
-    "deliveries": "confirm dead hand_over of outlook pause redeliver resume wait",
+    "deliveries": "confirm dead give_back hand_over of outlook pause redeliver resume wait",
     "duties": "failing oldest_overdue tick",
     "history": "archive_folder archives at cut follow head lines retain seal seal_problems sealable sealed_head"
     " sealed_state seals uncut vanished verify wrong_bodies",

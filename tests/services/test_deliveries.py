@@ -239,3 +239,23 @@ def test_a_message_is_taken_back_for_a_reason_of_one_line(hub: HubOf, reason: st
     with pytest.raises(InvalidText, match="reason"):
         hub("planner").deliveries.cancel("m1", reason=reason)
     assert [one.state for one in hub("planner").deliveries.of("m1")] == ["pending"]
+
+
+def test_what_a_program_could_not_show_is_given_back_and_no_later_call_proves_it(hub: HubOf) -> None:
+    ada, bob = hub("ada"), hub("bob")
+    for text in ("one", "two", "three"):
+        ada.messages.send(to="bob", text=text)
+        bob.messages.inbox()  # the next one proves it
+    ada.messages.send(to="bob", text="four")
+    bob.messages.inbox()
+    found = bob.deliveries.give_back(["m3", "m4", "m4"])
+    assert [(one.number, one.state) for one in found] == [(3, "delivered"), (4, "pending")]
+    assert [item.message.ref for item in bob.messages.inbox().items] == ["m4"]
+    assert [receipt.kind for receipt in ada.deliveries.receipts("m4")] == ["offered", "requeued", "offered"]
+
+
+def test_nobody_gives_back_the_mail_of_another(hub: HubOf) -> None:
+    hub("ada").messages.send(to="bob", text="one", hold=True)
+    hub("bob").messages.inbox()
+    with pytest.raises(UnknownMessage):
+        hub("eve").deliveries.give_back(["m1"])

@@ -30,6 +30,7 @@ CONFIRMED: dict[ConfirmedBy, str] = {
 }
 LIST_MAX = 500
 WAIT_POLL_SECONDS = 1.0
+UNSHOWN = "its program could not show it"
 UNNAMED = "its program did not name the answer that brought it"
 
 
@@ -64,6 +65,18 @@ class Deliveries(Pausing[M]):
         mine = {one.message: one for one in found if one.session == self.tx.me.session}
         self.prove(tuple(mine.values()), CONFIRMED[by])
         return tuple(self._again(delivery) for delivery in found)
+
+    @verb
+    def give_back(self, messages: Sequence[str]) -> tuple[Delivery, ...]:
+        """Let mail that was offered to the caller's session be offered again: its program could not show it.
+
+        What this session is not being offered stays as it is.
+        """
+        found = {one.message: one for one in map(self.mine, messages)}
+        for delivery in found.values():
+            if delivery.state == "offered" and delivery.session == self.tx.me.session:
+                Ledger(self.tx).requeue(delivery, UNSHOWN)
+        return tuple(self._again(delivery) for delivery in found.values())
 
     @verb
     def arrived(self, batches: Sequence[str], *, afresh: bool = False) -> tuple[Delivery, ...]:

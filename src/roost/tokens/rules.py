@@ -31,7 +31,7 @@ Needed = Scope | Literal["none"]
 
 _NEEDED: dict[str, dict[str, str]] = {
     "messages": {"send": "send send_batch take reply react read inbox listen index_more"},
-    "deliveries": {"send": "acknowledge arrived cancel confirm", "admin": "pause resume redeliver hand_over"},
+    "deliveries": {"send": "acknowledge arrived cancel confirm give_back", "admin": "pause resume redeliver hand_over"},
     "channels": {"send": "create join leave close"},
     "agents": {"send": "set_profile add_alias rename", "admin": "add retire rotate_key"},
     "sessions": {"send": "beat"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from roost.interfaces.cli.output import flush
 from roost.interfaces.cli.verbs import Cli, verb
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def inbox(
         page = messages.peek(agent, limit=limit, states=wanted)
     else:
         page = messages.inbox(limit=limit, acknowledge=done)
+        _hand_out(cli, page)
+        return
     cli.answer(page, lambda: _show_inbox(cli, page))
 
 
@@ -74,6 +77,17 @@ def read(cli: Cli, message: str, only_body: bool) -> None:
             cli.out.line("  reactions: ", ", ".join(f"{one.value} {one.name}" for one in reactions))
 
     cli.answer(found, show)
+
+
+def _hand_out(cli: Cli, page: Page) -> None:
+    """Print mail that was just offered; what nobody could be shown waits on, and no later call proves it."""
+    try:
+        cli.answer(page, lambda: _show_inbox(cli, page))
+        flush()
+    except OSError:
+        if page.items:
+            cli.hub.deliveries.give_back([item.message.id for item in page.items])
+        raise
 
 
 def _show_inbox(cli: Cli, page: Page) -> None:
