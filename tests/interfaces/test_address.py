@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import roost
-from roost.errors import InvalidInput, Unavailable
+from roost.errors import InvalidInput, TimedOut, Unavailable
 from roost.interfaces.wire import address
 from roost.interfaces.wire.address import Address, parse
 from tests.certificates import ADDRESS, certified
@@ -195,3 +195,17 @@ def test_nobody_waits_long_for_who_says_nothing(monkeypatch: pytest.MonkeyPatch)
         for opened in (roost.open, lambda url: asyncio.run(roost.aopen(url))):
             with pytest.raises(Unavailable, match=f"no daemon answers at {ADDRESS}:{port}"):
                 opened(f"roost+tls://{ADDRESS}:{port}")
+
+
+def test_a_daemon_that_was_stopped_is_told_from_one_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roost.interfaces.wire.client.HELLO_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("roost.interfaces.wire.client.RESUME_SECONDS_MAX", 0.0)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{tmp_path}/native.sock")
+        server.listen()  # and nobody takes who comes
+        for opened in (roost.open, lambda url: asyncio.run(roost.aopen(url))):
+            with pytest.raises(TimedOut, match="did not answer") as refused:
+                opened(f"roost+unix://{tmp_path}/native.sock")
+            assert "roost down" in refused.value.hint

@@ -11,7 +11,7 @@ import msgspec
 
 from roost.errors import RoostError, Unavailable
 from roost.interfaces.wire import address as addresses
-from roost.interfaces.wire import frames
+from roost.interfaces.wire import client, frames
 from roost.interfaces.wire.address import Address, keep_alive, trust, unreachable
 from roost.interfaces.wire.arrivals import Arrivals
 from roost.interfaces.wire.client import ANSWER_SECONDS_MAX, found_args, gone, moved_on, pauses
@@ -63,7 +63,8 @@ class AsyncRemote:
                 hello = msgspec.structs.replace(hello, name="", resume=self._joined)
             self._wire = wire
             try:
-                answer = await self._ask(wire, Request(0, HELLO, msgspec.Raw(frames.encode(hello))), ANSWER_SECONDS_MAX)
+                asked = Request(0, HELLO, msgspec.Raw(frames.encode(hello)))
+                answer = await self._ask(wire, asked, client.HELLO_SECONDS_MAX)
             except BaseException:
                 self._wire = None
                 wire.drop()

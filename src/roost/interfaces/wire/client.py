@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS_MAX = 30.0
 """No answer to a short call for so long: the connection is taken for lost, and the call is repeated."""
+HELLO_SECONDS_MAX = 15.0
+"""The same for a hello, which a daemon that was stopped does not answer; who joins may wait 10 s for the gate."""
 RESUME_SECONDS_MAX = 20.0
 """So long a call goes on looking for a daemon, a new one too, before it fails."""
 FIRST_PAUSE_SECONDS = 0.02
@@ -80,7 +82,7 @@ class Line:
         hello = msgspec.structs.replace(self._introduce(), caller=self._caller)
         self._send(Request(0, HELLO, msgspec.Raw(frames.encode(hello))))
         try:
-            answer = self._answer(0, ANSWER_SECONDS_MAX)
+            answer = self._answer(0, HELLO_SECONDS_MAX)
         except BaseException:
             self.close()
             raise
@@ -278,7 +280,10 @@ def pauses() -> Iterator[float | None]:
 def gone(error: BaseException) -> RoostError:
     """Return the error for a daemon that could not be reached again."""
     if isinstance(error, TimeoutError):
-        return TimedOut("the daemon did not answer", hint="see `roost logs`; repeating a send with its key is safe")
+        return TimedOut(
+            "the daemon did not answer",
+            hint="see `roost doctor`, or end it: `roost down`; repeating a send with its key is safe",
+        )
     return Unavailable(
         f"the daemon is gone: {error}",
         hint="start it: `roost up`; repeating a send with its key is safe",
