@@ -16,11 +16,14 @@ pytestmark = pytest.mark.clients
 
 SCRIPTS = Path(sys.executable).parent
 ALLOWED = ("--allowedTools", "mcp__roost")
+WITH_ALL_TOOLS = {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "60000", "MCP_TIMEOUT": "60000"}
+"""The client asks its model only once its servers have connected: a busy machine needs longer than it waits by itself.
+"""
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with Fleet(tmp_path / "fleet", path=[SCRIPTS]) as started:
+    with Fleet(tmp_path / "fleet", path=[SCRIPTS], env=WITH_ALL_TOOLS) as started:
         for command in (
             ("roost", "init", "--yes", "--me", "ada"),
             (str(INSTALLED), "mcp", "add", "--scope", "user", "roost", "--", "roost", "mcp"),
