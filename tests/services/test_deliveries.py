@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from roost.clock import ManualClock
 from roost.connect import Project
 from roost.deliveries.model import Delivery
-from roost.errors import AgentAlive, Forbidden, InvalidText, TimedOut, UnknownMessage, WrongState
+from roost.errors import (
+    AgentAlive,
+    Forbidden,
+    InvalidInput,
+    InvalidText,
+    TimedOut,
+    UnknownMessage,
+    WrongState,
+)
 from roost.hub import Hub
 from roost.verbs import Sync
 from tests.services.conftest import HubOf
@@ -210,6 +220,17 @@ def test_waiting_returns_when_the_stage_is_reached_and_says_what_is_known_when_n
         planner.deliveries.wait("m1", timeout=0.05)
     builder.messages.inbox(), builder.messages.inbox()
     assert planner.deliveries.wait("m1", timeout=5)[0].state == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("stage", "timeout"), [("deliverd", 1), (7, 1), ("delivered", float("nan")), ("delivered", "1"), ("delivered", -1)]
+)
+def test_a_wait_for_no_stage_or_no_time_is_refused(hub: HubOf, stage: Any, timeout: Any) -> None:
+    hub("builder")
+    planner = hub("planner")
+    planner.messages.send(to="builder", text="x")
+    with pytest.raises(InvalidInput):
+        planner.deliveries.wait("m1", stage, timeout=timeout)
 
 
 def test_a_name_that_lives_elsewhere_is_not_taken(project: Project, hub: HubOf) -> None:

@@ -15,6 +15,7 @@ from roost.deliveries.model import STAGES, Delivery, Outlook, Receipt, Stage, Ve
 from roost.deliveries.pausing import Pausing
 from roost.deliveries.pickup import INBOX, NAMED, TAKEN, Pickup
 from roost.errors import Forbidden, InvalidInput, TimedOut, UnknownMessage, WrongState
+from roost.limits import DAY, check_duration
 from roost.messages.kinds import kind_of
 from roost.messages.model import Message
 from roost.sessions.model import Session
@@ -178,9 +179,12 @@ class Deliveries(Pausing[M]):
     ) -> tuple[Delivery, ...]:
         """Block until every delivery of a message (or the one of `recipient`) reached a stage or can no longer.
 
-        `timeout` in seconds; raises TimedOut with what is known when it passes. Costs nobody a token.
+        `timeout` in seconds, up to a day; raises TimedOut with what is known when it passes, InvalidInput. Costs nobody
+        a token.
         """
-        deadline = time.monotonic() + timeout
+        if stage not in STAGES:
+            raise InvalidInput(f"stage = {repr(stage)[:40]} is no stage", hint=f"choose among {', '.join(STAGES)}")
+        deadline = time.monotonic() + check_duration(timeout, what="timeout", most=DAY) / 1000
         deliveries = Deliveries[Sync](self._caller)
         chosen = Agents[Sync](self._caller).get(recipient).id if recipient else ""
         while True:
