@@ -10,15 +10,13 @@ import pytest
 
 from roost.connect import Project, connect
 from tests.clients.harness import Fleet, call, say, wait_until
+from tests.clients.harness.drivers import WITH_ALL_TOOLS
 from tests.clients.harness.fleet import INSTALLED
 
 pytestmark = pytest.mark.clients
 
 SCRIPTS = Path(sys.executable).parent
 ALLOWED = ("--allowedTools", "mcp__roost")
-WITH_ALL_TOOLS = {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "60000", "MCP_TIMEOUT": "60000"}
-"""The client asks its model only once its servers have connected: a busy machine needs longer than it waits by itself.
-"""
 
 
 @pytest.fixture
@@ -74,7 +72,7 @@ def test_mail_that_the_tool_shows_is_shown_once_and_proved_by_the_hooks(fleet: F
     _, complaint = running.communicate(timeout=60)
     assert running.returncode == 0, complaint
     assert [fleet.wait_request("one", number).count("look at the parser") for number in (1, 2, 3)] == [0, 1, 1]
-    wait_until(lambda: planner.deliveries.of("m1")[0].state == "delivered", "the proof of m1", timeout=20)
+    wait_until(lambda: planner.deliveries.of("m1")[0].state == "delivered", "the proof of m1", timeout=60)
     offered = [one for one in planner.deliveries.receipts("m1") if one.kind == "offered"]
     assert [one.rung for one in offered] == ["mcp"]
     proofs = [one.proof for one in planner.deliveries.receipts("m1") if one.kind == "delivered"]

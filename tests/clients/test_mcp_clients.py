@@ -121,7 +121,7 @@ def test_the_model_calls_every_tool_as_the_agent_that_joined_by_itself_or_that_i
     said = [(item.message.sender_name, item.message.body) for item in planner.messages.inbox().items]
     assert said == [(name, "done with it"), (name, "the parser is next")]
     if transport == "stdio":
-        wait_until(lambda: not project.system().leases.list(), "the lease to be free again", timeout=20)
+        wait_until(lambda: not project.system().leases.list(), "the lease to be free again", timeout=60)
 
 
 def check_shown(shown: list[str], name: str) -> None:

@@ -30,6 +30,9 @@ class Server:
 
 
 STDIO = Server()
+WITH_ALL_TOOLS = {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "60000", "MCP_TIMEOUT": "60000"}
+"""Variables with which Claude Code asks its model only once its servers have connected: on a busy machine they need
+longer than it waits by itself."""
 
 
 class Driver(Protocol):
@@ -196,7 +199,7 @@ class ClaudeCode:
         return [*self.program, "-p", prompt, *tools, "--output-format", "stream-json", "--verbose"]
 
     def env(self, url: str) -> dict[str, str]:
-        return {"ANTHROPIC_BASE_URL": url}
+        return {"ANTHROPIC_BASE_URL": url, **WITH_ALL_TOOLS}
 
     def tool(self, name: str) -> str:
         return f"mcp__roost__{name}"

@@ -164,7 +164,7 @@ class Fleet:
             timeout=timeout,
         )
 
-    def run(self, *command: str, cwd: Path | None = None, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, cwd: Path | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a command inside the fleet's namespace and environment."""
         return subprocess.run(
             self._namespace.wrap(command),
@@ -353,7 +353,7 @@ class Claude:
     def kill(self) -> None:
         """Kill the client as a crash would, and wait for its end."""
         os.kill(self.pid, signal.SIGKILL)
-        wait_until(lambda: self.pane.dead, f"the end of {self.session}", timeout=10)
+        wait_until(lambda: self.pane.dead, f"the end of {self.session}", timeout=60)
 
     def exit(self) -> None:
         """Leave the client as a person does."""
@@ -361,6 +361,6 @@ class Claude:
         wait_until(
             lambda: self.pane.dead,
             f"the end of {self.session}",
-            timeout=20,
+            timeout=60,
             detail=self.pane.screen,
         )
