@@ -78,9 +78,6 @@ def _rate(spec: dict[str, Any]) -> float:
     return PROCESSES * EACH / (time.perf_counter() - began)
 
 
-# --- filling ----------------------------------------------------------------------------------------------------------
-
-
 def _fill_roost(spec: dict[str, Any]) -> None:
     """One backlog, as the others have it; each message is one worker's, in turn."""
     project = connect(spec["place"])
@@ -130,8 +127,6 @@ def _fill_redis(spec: dict[str, Any]) -> None:
 
 FILLS = {"roost": _fill_roost, "postgres": _fill_postgres, "jetstream": _fill_jetstream, "redis": _fill_redis}
 
-
-# --- working, in a process of its own ---------------------------------------------------------------------------------
 
 Step = Callable[[], object]
 """One message; or, at the end, the acknowledgement that is still owed."""

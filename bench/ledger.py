@@ -52,9 +52,6 @@ def _line(what: str, micros: float, whole: float) -> Line:
     return Line("S1L", what, f"{micros:.1f}us", f"{whole:.0f}us", micros / whole, "stated", "D2", True)
 
 
-# --- parts ------------------------------------------------------------------------------------------------------------
-
-
 class Clock:
     """Adds up the CPU time that is spent in some calls."""
 

@@ -144,9 +144,6 @@ def _player(what: str, plan: dict[str, Any]) -> Iterator[Callable[[], list[float
         process.communicate()
 
 
-# --- the measuring side, in a process of its own ----------------------------------------------------------------------
-
-
 def _child(what: str, plan: dict[str, Any]) -> list[float]:
     words = [sys.executable, "-m", "bench.pushing", what]
     done = subprocess.run(words, input=msgspec.json.encode(plan) + b"\n", stdout=subprocess.PIPE, check=True)

@@ -41,8 +41,6 @@ class Client:
         self.heard: list[str] = []
         """Every text that hooks and wakers gave to the model, in order."""
 
-    # --- what a person and a model do ---------------------------------------------------------------------------------
-
     def start(self, source: str = "startup") -> None:
         """Begin or resume the conversation."""
         self._fire("SessionStart", source=source)
@@ -105,8 +103,6 @@ class Client:
         for waker in self._wakers:
             waker.kill()
             waker.wait()
-
-    # --- how it is done -----------------------------------------------------------------------------------------------
 
     def _tool(self, name: str, given: Json, run: Callable[[], str]) -> str:
         self._speak([{"type": "tool_use", "name": name, "input": given}])

@@ -56,8 +56,6 @@ class Briefings(Service[M]):
             raise Forbidden(f"the checkpoints of {chosen.name} are its own", hint=f"ask {chosen.name}")
         return self.tx.one(Checkpoint, "briefings.last_checkpoint", agent=chosen.id)
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def briefing(self, session: Session, *, git: GitFacts = NO_FACTS, limit: int = rules.BRIEFING_BYTES_MAX) -> str:
         """Return a session's briefing, at most `limit` bytes. Whole messages are not in it: they are offered."""
         return rules.compose(Contents(self.tx, session, git).sections(), limit=limit)

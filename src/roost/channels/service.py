@@ -88,8 +88,6 @@ class Channels(Service[M]):
         newest_first = self.tx.all(Message, "channels.log", name=channel.name, before=first, limit=most)
         return tuple(reversed(newest_first))
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def _known(self, name: str) -> Channel:
         bare = rules.bare(name)
         if bare == EVERYBODY:

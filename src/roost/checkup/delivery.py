@@ -66,9 +66,6 @@ def _seen(latency: Latency) -> Check:
     return Check(name=latency.rung, grade="note", said=said, seconds=latency.p50_ms / 1000)
 
 
-# --- the ways ---------------------------------------------------------------------------------------------------------
-
-
 def by_inbox(bird: Canary) -> list[float]:
     """An agent asks for its mail in a shell."""
     with bird.joined() as session:

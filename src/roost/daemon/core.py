@@ -63,8 +63,6 @@ class Core:
         with self.reading() as tx:
             self.answers.load(tx)
 
-    # --- calls --------------------------------------------------------------------------------------------------------
-
     @contextmanager
     def reading(self) -> Iterator[SqliteTx]:
         """Open a read transaction."""
@@ -154,8 +152,6 @@ class Core:
 
         return told
 
-    # --- streams ------------------------------------------------------------------------------------------------------
-
     def place(
         self, session: str, name: str, kwargs: dict[str, Any], wake: Callable[[], None], *, packed: bool = False
     ) -> Place:
@@ -242,8 +238,6 @@ class Core:
         finally:
             self.listeners.remove(listener)
 
-    # --- news ---------------------------------------------------------------------------------------------------------
-
     def _committed(self, tx: SqliteTx) -> None:
         if tx.messages_before <= self._newest:  # else others sent too since the last look, which is due for them
             self._newest = tx.messages
@@ -297,8 +291,6 @@ class Core:
         with self.reading() as tx:
             agents = tx.all(_Id, "deliveries.recipients_after", after=number)
             return [bell for row in agents if (bell := tx.value("sessions.live_bell", agent=row.id))]
-
-    # --- the end ------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Answer what was taken, and close the store."""

@@ -75,8 +75,6 @@ class Hooks:
         """Let the turns under way end."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    # --- by the socket ------------------------------------------------------------------------------------------------
-
     def _answer(self, body: bytes, parent: int) -> bytes:
         client_name, bell, environ, raw = _parts(body)
         client = named(client_name)
@@ -85,8 +83,6 @@ class Hooks:
             complain(self._place, ValueError(event.reason), client=client_name)
             return _framed(Output())
         return _framed(self._turn(client, event, bell, parent, environ.get("ROOST_AGENT", ""), "socket"))
-
-    # --- by HTTP ------------------------------------------------------------------------------------------------------
 
     def _answer_http(self, launch: Launch, raw: bytes) -> Output:
         bell, name = bell_of(launch.client, field(raw, b"session_id")), field(raw, EVENT)
@@ -124,8 +120,6 @@ class Hooks:
             return Output()
         self._count(event.name, "OutOfTime" if isinstance(error, TimeoutError) else type(error).__name__)
         return unchecked(client, event)
-
-    # --- a turn -------------------------------------------------------------------------------------------------------
 
     def _turn(self, client: Client, event: ClientEvent, bell: str, parent: int, agent: str, by: Way) -> Output:
         began = time.monotonic()

@@ -62,8 +62,6 @@ class Connection(asyncio.Protocol):
         self.caller = ""
         self.peer = (0, -1)
 
-    # --- the connection -----------------------------------------------------------------------------------------------
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
         self.transport = transport
@@ -160,8 +158,6 @@ class Connection(asyncio.Protocol):
         elif not self.transport.is_closing():
             write_now(self.transport, self._file, frame)
 
-    # --- requests -----------------------------------------------------------------------------------------------------
-
     def _take(self, body: bytes) -> None:
         if body[:1] and body[0] == HOOK and self.entrant is None:
             self._hooked(body)
@@ -251,8 +247,6 @@ class Connection(asyncio.Protocol):
 
         self._streams[number] = core.wait(self.entrant.session, found.verb, found.service, kwargs, answered)  # type: ignore[arg-type]
 
-    # --- streams ------------------------------------------------------------------------------------------------------
-
     def _stream(self, request: Request, found: Op, kwargs: dict[str, Any]) -> None:
         self._check_number(request)
         if len(self._streams) >= STREAMS_MAX:
@@ -277,8 +271,6 @@ class Connection(asyncio.Protocol):
         """A stream is over: tell why."""
         if self._streams.pop(id, None) is not None:
             self.say(id, ERROR if error else END, body_of(error) if error else b"\xc0")
-
-    # --- the beginning ------------------------------------------------------------------------------------------------
 
     def _hello(self, request: Request) -> None:
         try:

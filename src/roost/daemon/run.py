@@ -127,8 +127,6 @@ class Daemon:
             await asyncio.sleep(LOCK_POLL_SECONDS)
         return True
 
-    # --- opening ------------------------------------------------------------------------------------------------------
-
     async def _open(self) -> None:
         folder = places.sockets(self.place)
         native = os.path.join(folder, places.NATIVE)
@@ -157,8 +155,6 @@ class Daemon:
         if self._starting is not None:
             fcntl.flock(self._starting, fcntl.LOCK_UN)
         log.info("serving %s at %s, http %s:%s", self.place, run.socket, run.host or "-", run.port or "-")
-
-    # --- closing ------------------------------------------------------------------------------------------------------
 
     async def _close(self, watching: list[asyncio.Task[None]]) -> None:
         _end_in_time()
@@ -220,8 +216,6 @@ class Daemon:
             log.error("leaving: the project is not at %s any more", self.place)
             self.core.loop.call_soon_threadsafe(self._stop.set)  # the turns of hooks have threads of their own
         return is_lost
-
-    # --- the doors ----------------------------------------------------------------------------------------------------
 
     async def _pipe(self, hello: Hello, connection: Connection) -> None:
         await pipes.serve(self.core, self.door, hello, connection)

@@ -117,8 +117,6 @@ class Writer:
         """Let the threads go."""
         self._gatekeeper.shutdown(wait=False, cancel_futures=True)
 
-    # --- the gate -----------------------------------------------------------------------------------------------------
-
     def _go(self) -> None:
         self._enough = min(GATHER_ENOUGH, len(self._lately[0] | self._lately[1]))
         if self._enough < GATHER_CALLERS_MIN or len(self._jobs) >= self._enough:
@@ -157,8 +155,6 @@ class Writer:
         else:
             self._busy = False
             self._idle.set()
-
-    # --- one transaction ----------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
         jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_MAX))]

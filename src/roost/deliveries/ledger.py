@@ -35,8 +35,6 @@ class Ledger:
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
 
-    # --- waiting ------------------------------------------------------------------------------------------------------
-
     def release(self, recipient: str) -> None:
         """Hold what an operation keeps from a recipient, and let go what is held without a reason that still holds."""
         tx, holding = self.tx, closing.keep_time(self, recipient)
@@ -83,8 +81,6 @@ class Ledger:
         if bell:
             self.tx.ring(bell)
 
-    # --- forward ------------------------------------------------------------------------------------------------------
-
     def offer(self, delivery: Delivery, session: Session, rung: str, nonce: str) -> Delivery:
         """Note that a delivery is being put before a session through a rung of the ladder."""
         offered = msgspec.structs.replace(
@@ -124,8 +120,6 @@ class Ledger:
         self._record("delivery.acknowledged", delivery, proof=proof)
         self._release_dependents(delivery)
         closing.after_arrival(self, delivery)
-
-    # --- back and out -------------------------------------------------------------------------------------------------
 
     def requeue(self, delivery: Delivery, reason: str, *, next_at: int | None = None) -> None:
         """Let a delivery be offered again; once too often makes it dead."""
@@ -200,8 +194,6 @@ class Ledger:
         self._record("delivery.handed_over", delivery, to=taker)
         self.ring(taker)
         return moved
-
-    # --- helpers ------------------------------------------------------------------------------------------------------
 
     def receipt(self, delivery: Delivery, kind: ReceiptKind, proof: str) -> None:
         """Write one dated fact about a delivery."""

@@ -104,8 +104,6 @@ class Pickup:
         self.tx.me = before
         return answers
 
-    # --- the calls ----------------------------------------------------------------------------------------------------
-
     def acknowledge(self, message: str, *, proof: str = EXPLICIT) -> Delivery:
         """See `Deliveries.acknowledge`."""
         found = self._mine([message])
@@ -150,8 +148,6 @@ class Pickup:
         for delivery in proved:
             self._rows.deliver(delivery, FOLLOWING if asked.arrived is None else NAMED)
         return self._offered(asked, reader)
-
-    # --- what is so ---------------------------------------------------------------------------------------------------
 
     def _reader(self, limit: int) -> Reader | None:
         return self.tx.one(Reader, "deliveries.reader", session=self.tx.me.session, most=COUNTED_MAX + limit)
@@ -200,8 +196,6 @@ class Pickup:
         messages = [delivery.message for delivery in deliveries]
         return bool(messages) and bool(self.tx.value("deliveries.awaited", messages=messages))
 
-    # --- offering -----------------------------------------------------------------------------------------------------
-
     def _offered(self, asked: Asked, reader: Reader) -> Page:
         """Offer what waits, best rank first, and return it."""
         tx, me = self.tx, self.tx.me
@@ -226,8 +220,6 @@ class Pickup:
         ids = [one.message for one in first]
         letters = {message.id: message for message in tx.all(Message, "deliveries.letters", ids=ids)}
         return [(one, letters[one.message]) for one in first if one.message in letters]
-
-    # --- the long way -------------------------------------------------------------------------------------------------
 
     def _long(self, do: Callable[[], R]) -> R:
         self._rows.write()  # what waits must not be undone with this one

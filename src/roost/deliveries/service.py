@@ -38,8 +38,6 @@ UNNAMED = "its program did not name the answer that brought it"
 class Deliveries(Pausing[M]):
     """What happens to a message after it is stored: one delivery per recipient."""
 
-    # --- verbs of the addressee ---------------------------------------------------------------------------------------
-
     @verb
     def acknowledge(self, message: str, *, proof: str = "explicit") -> Delivery:
         """Acknowledge a message by its short or full id: final, and the same however often it is said.
@@ -96,8 +94,6 @@ class Deliveries(Pausing[M]):
             if delivery.message not in proved:
                 ledger.requeue(delivery, UNNAMED)
         return tuple(self._again(delivery) for delivery in proved.values())
-
-    # --- verbs of the sender and of people ----------------------------------------------------------------------------
 
     @query
     def receipts(self, message: str) -> tuple[Receipt, ...]:
@@ -196,8 +192,6 @@ class Deliveries(Pausing[M]):
                 known = ", ".join(f"{one.state} ({rules.stage_of(one)})" for one in found)
                 raise TimedOut(f"{message} is not {stage} after {timeout:g} s: {known}", hint="it stays on its way")
             self._caller.idle(min(left, WAIT_POLL_SECONDS))
-
-    # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def candidates(self, agent: str, *, limit: int, asking_only: bool = False) -> list[tuple[Message, Delivery]]:
         """Return what may be put before an agent now, best rank first; nothing while it is paused."""

@@ -64,8 +64,6 @@ class Duties(Service[M]):
         """Return the duties, and rows of duties, that failed when they were last tried, what fails longest first."""
         return tuple(self.tx.all(Failing, "duties.failing"))
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def do(self, tell: Tell = lambda failing, error: None) -> None:
         """Do what `tick` does, and `tell` of a failure, now and then of one that stays."""
         self._trying = Trying(self.tx, tell)
@@ -75,8 +73,6 @@ class Duties(Service[M]):
                 if self._trying.attempt(name, duty) >= ROWS_MAX:
                     self.tx.duties_due = True  # more is waiting: the next call goes on
         self._trying.tell()
-
-    # --- the duties, each answering how many rows it took up ----------------------------------------------------------
 
     def _duties(self) -> tuple[tuple[str, Callable[[], int]], ...]:
         return (
@@ -164,8 +160,6 @@ class Duties(Service[M]):
         if message is not None:
             notices.tell_ends(self.tx, message)
         return 1
-
-    # --- helpers ------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _as_roost(self) -> Iterator[None]:

@@ -115,9 +115,6 @@ def _file_problems(folder: Path, name: str, digest: str, *, seq: int = 0) -> Ite
         yield Problem(seq=seq, what=f"the archive {path} was altered")
 
 
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep every other process out of a folder of archives, which is made if it is not there.

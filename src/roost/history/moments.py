@@ -49,8 +49,6 @@ class Fold:
             done=self._done,
         )
 
-    # --- agents and sessions ------------------------------------------------------------------------------------------
-
     def _agent_added(self, line: Line, data: Data) -> None:
         self._agents[line.object] = data["name"]
 
@@ -75,8 +73,6 @@ class Fold:
     def _session_ended(self, line: Line, data: Data) -> None:
         self._sessions.pop(line.object, None)
 
-    # --- leases -------------------------------------------------------------------------------------------------------
-
     def _lease_granted(self, line: Line, data: Data) -> None:
         self._leases[data["token"]] = LeaseThen(
             token=data["token"], what=line.object, agent=data["agent"], mode=data.get("mode", ""), since=line.at
@@ -84,8 +80,6 @@ class Fold:
 
     def _lease_ended(self, line: Line, data: Data) -> None:
         self._leases.pop(data["token"], None)
-
-    # --- deliveries ---------------------------------------------------------------------------------------------------
 
     def _message_sent(self, line: Line, data: Data) -> None:
         for recipient in data["to"]:

@@ -90,8 +90,6 @@ class _Round:
         for n in self._steps.unfinished():
             self._drop(n)
 
-    # --- rows ---------------------------------------------------------------------------------------------------------
-
     def foreseen(self, kind: RowKind) -> Left:
         """Say what of a kind would leave, however much it is."""
         keys, stays = 0, Counter[str]()
@@ -153,8 +151,6 @@ class _Round:
     def _drop(self, n: int) -> None:
         while self._steps.drop(n):
             self._pause()
-
-    # --- events -------------------------------------------------------------------------------------------------------
 
     def foreseen_events(self) -> Left:
         """Say how many events would leave in one archive."""

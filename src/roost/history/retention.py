@@ -166,8 +166,6 @@ class Retention(Service[M]):
                 high = middle - 1
         return low
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def _reason(self, kind: RowKind, key: str, keep_ms: int) -> str:
         facts = self.tx.one(Facts, KINDS[kind].facts, key=key)
         return reason_to_stay(facts, keep_ms, self.tx.now) if facts is not None else ""

@@ -110,8 +110,6 @@ class History(Service[M]):
         """
         return state_at(History[Sync](self._caller), seq, wall)
 
-    # --- sealing ------------------------------------------------------------------------------------------------------
-
     @query
     def seals(self) -> tuple[Seal, ...]:
         """Return the seals, oldest first, without the states they keep."""
@@ -193,8 +191,6 @@ class History(Service[M]):
 
         return retain(self._caller, dry_run=dry_run, pause=lambda: self._caller.idle(0))
 
-    # --- whole reads --------------------------------------------------------------------------------------------------
-
     @query
     def lines(self, after: int, limit: int = CHUNK) -> tuple[Line, ...]:
         """Return events as they are stored, behind number `after`."""
@@ -245,8 +241,6 @@ class History(Service[M]):
                 Problem(seq=last, what=f"the seal of events {seal.first}-{last} is not the one that the log tells of"),
             )
         return ()
-
-    # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def _head(self) -> Head:
         found = self.tx.one(_HeadRow, "history.head")

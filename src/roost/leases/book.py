@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from roost.stores.base import Tx
 
 
-# --- to read ----------------------------------------------------------------------------------------------------------
-
-
 def near(tx: Tx, wish: Wish) -> list[Lease]:
     """Return the leases, not ended, that can stand in the way of a wish; some of them may have run out."""
     if wish.kind != "path":
@@ -98,9 +95,6 @@ def is_gone(tx: Tx, session: str) -> bool:
     return found.process is not None and tx.host.alive(found.process) is False
 
 
-# --- to decide --------------------------------------------------------------------------------------------------------
-
-
 def decide(tx: Tx, wish: Wish, queue: Sequence[Waiter], ticket: int | None = None) -> Granted | Refused:
     """Decide one wish of the caller and write nothing: who is gone holds nothing up."""
     found = live(tx, near(tx, wish))
@@ -144,9 +138,6 @@ def _check_room(tx: Tx, count: int) -> None:
             f"a session holds at most {rules.HELD_MAX} leases, and you hold {have}",
             hint="release some, or lease their folder",
         )
-
-
-# --- to write ---------------------------------------------------------------------------------------------------------
 
 
 def _put(tx: Tx, wish: Wish, granted: Granted) -> Lease:

@@ -24,8 +24,6 @@ Held = tuple[Lease, ...]
 class Leases(Service[M]):
     """Rights to paths and globs, named resources, roles, endpoints and tasks."""
 
-    # --- to hold ------------------------------------------------------------------------------------------------------
-
     @verb
     def acquire(
         self,
@@ -114,8 +112,6 @@ class Leases(Service[M]):
                 raise Forbidden(f"only {lease.holder} or the project's person may end this lease", hint="ask them")
         return tuple(self._revoked(lease, reason) for lease in taken)
 
-    # --- to wait ------------------------------------------------------------------------------------------------------
-
     @verb
     def stand(
         self,
@@ -190,8 +186,6 @@ class Leases(Service[M]):
         """Return all these leases as soon as the caller can have them together. Raises as `wait` does."""
         return self._wait(keys, timeout, ttl=ttl, mode=mode, kind=kind, reason=reason)
 
-    # --- to know ------------------------------------------------------------------------------------------------------
-
     @query
     def who(self, key: str, *, kind: LeaseKind | None = None) -> Held:
         """Return every live lease that touches a path, glob or name."""
@@ -260,8 +254,6 @@ class Leases(Service[M]):
         ]
         living = {session: self._lives(session) for session in {lease.session for lease in wanted}}
         return tuple(lease for lease in wanted if living[lease.session])
-
-    # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def release_session(self, session: str, *, end: LeaseEnd = "orphaned") -> Held:
         """Free everything that a session holds and waits for: it is over."""

@@ -85,8 +85,6 @@ class Sender:
         self.tx.me = before
         return answers
 
-    # --- one message --------------------------------------------------------------------------------------------------
-
     def _add_alone(self, draft: Draft) -> Sent:
         if not (draft.hold or draft.operation):
             return self._add(draft)  # nothing is written before everything is checked
@@ -185,8 +183,6 @@ class Sender:
                 recipient=agent.name,
             )
         return desk
-
-    # --- rows ---------------------------------------------------------------------------------------------------------
 
     def _message(self, checked: Checked, recipients: Recipients) -> Message:
         tx, message_id, number = self.tx, new_id(), self.tx.number_message()

@@ -310,8 +310,6 @@ class Messages(Taking[M]):
         """Return the reactions to a message, oldest first."""
         return tuple(self.tx.all(Reaction, "messages.reactions", message=seen_message(self.tx, message).id))
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def _send_one(self, draft: Draft) -> Sent:
         return _sender(self.tx).send(draft)
 

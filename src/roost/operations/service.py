@@ -134,8 +134,6 @@ class Operations(Service[M]):
         """Return the operations that hold somebody's input now, newest first, or (`ended`) those that are over too."""
         return tuple(self.tx.all(Operation, "operations.list", now=self.tx.now, ended=ended, limit=check_limit(limit)))
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def session_ended(self, session: str) -> int:
         """Abort what a session that is over had open; what it sealed goes on. Return how many that were."""
         left = self.tx.all(Operation, "operations.of_session", session=session)

@@ -83,8 +83,6 @@ class Sessions(Service[M]):
         self.note(session, state, operation=operation, mark=rules.mark_of(state) if mark is None else mark)
         return self._activity(Agents[Sync](self._caller).get(self.tx.me.agent))
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def known(self, session: str) -> Session:
         """Return one session, live or ended. Raises UnknownSession."""
         found = self.tx.one(Session, "sessions.get", id=session)

@@ -114,8 +114,6 @@ class Statuses(Service[M]):
             events=events,
         )
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def _changes(self, after: int) -> Changes:
         span = {"after": after, "limit": CHANGES_MAX}
         lists: tuple[tuple[object, ...], ...] = (

@@ -79,8 +79,6 @@ class Tokens(Service[M]):
         self.tx.record("token.rotated", found.id, {"agent": agent.id, "by": made.token.id, "overlap_ms": ahead})
         return made
 
-    # --- for the doors ------------------------------------------------------------------------------------------------
-
     @verb
     def admit(self, key: str, *, address: str = "") -> Entry:
         """Return whom a key lets in, with the session that it acts as; or that it is refused, which is counted.
@@ -116,8 +114,6 @@ class Tokens(Service[M]):
             self._count(address, "")
         elif self._counted(f"token {token}") == 1:
             self.tx.record("token.denied", token, {"verb": verb, "scope": scope})
-
-    # --- inside a transaction only ------------------------------------------------------------------------------------
 
     def _make(self, agent: Agent, scopes: tuple[Scope, ...], life: int, label: str) -> NewToken:
         if self.tx.value("tokens.count_of", agent=agent.id, wall=self.tx.wall) >= TOKENS_MAX:

@@ -100,8 +100,6 @@ class Letters(Service[M]):
         rendered = render(last, to=self.tx.me.name, now=self.tx.now, limit=READ_BYTES_MAX)
         return Letter(text=rendered.text, shown=rendered.shown, more=len(visible) - len(rendered.shown))
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def _settle(
         self, session: Session, arrived: dict[ConfirmedBy, Sequence[str]], *, lost: Sequence[str], afresh: bool
     ) -> None:

@@ -140,8 +140,6 @@ class Turns(Joining[M], Letters[M]):
             self._note_wake(session)
         return text
 
-    # --- inside a transaction only ------------------------------------------------------------------------------------
-
     def _refuse_sessions(self) -> None:
         """Raise Forbidden unless Roost itself calls: these speak for the client that they name."""
         if self.tx.me.kind != "system":

@@ -102,8 +102,6 @@ class Taking:
             self.tx.value("deliveries.unsettled", recipient=session.agent, session=session.id)
         )
 
-    # --- what is proved -----------------------------------------------------------------------------------------------
-
     def _settled(self, session: Session) -> Session:
         event = self.event
         fallback = rules.fallback_proof(event)
@@ -119,8 +117,6 @@ class Taking:
 
     def _read_to(self) -> tuple[str, int]:
         return self.event.transcript or "", self.around.transcript_offset
-
-    # --- what is said back --------------------------------------------------------------------------------------------
 
     def _answer(self, session: Session, agent: Agent, watching: Watching) -> TurnReply:
         reply = self._reply(session, agent, watching)

@@ -68,8 +68,6 @@ class Whose:
             raise WhoAreYou("the client's process is gone", hint="start it again")
         return self._running_in(process) or self._begun(self._before(process), None, process, hooked=False)
 
-    # --- processes ----------------------------------------------------------------------------------------------------
-
     def _process(self) -> Process | None:
         return self.tx.host.process(self.around.client_pid) if self.around.client_pid else None
 
@@ -85,8 +83,6 @@ class Whose:
 
     def _before(self, process: Process) -> Session | None:
         return self.tx.one(Session, "sessions.before_in_process", process=process, client=self.event.client)
-
-    # --- names --------------------------------------------------------------------------------------------------------
 
     def _begun(
         self, known: Session | None, here: Session | None, process: Process | None, *, hooked: bool = True

@@ -52,9 +52,6 @@ def wait(place: str, client: str, bell: str, raw: bytes) -> int:
     return 0
 
 
-# --- who is there -----------------------------------------------------------------------------------------------------
-
-
 def _client_process(client: str, raw: bytes) -> str:
     """Return the process to sit beside; '' for a run without a person."""
     from roost.clients.base import Unreadable
@@ -96,9 +93,6 @@ def _holds(place: str, bell: str, ours: bytes) -> bool:
     return _read(f"{place}/waiters/{bell}") == ours
 
 
-# --- what happens -----------------------------------------------------------------------------------------------------
-
-
 def _rung_at(place: str, bell: str) -> int:
     try:
         return os.stat(f"{place}/bells/{bell}").st_mtime_ns
@@ -132,9 +126,6 @@ def _read(path: str, most: int = 256) -> bytes:
             return file.read(most)
     except OSError:
         return b""
-
-
-# --- what needs the library -------------------------------------------------------------------------------------------
 
 
 def _mail(place: str, client: str, bell: str, rung: int) -> str:

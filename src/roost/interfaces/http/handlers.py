@@ -22,8 +22,6 @@ SCAN_SECONDS_MAX = 2.0
 """A page of the log ends, empty if need be, once it looked so long for an event that fits."""
 STATES = ("held", "pending", "offered", "delivered", "acknowledged", "expired", "cancelled", "dead")
 
-# --- agents and sessions ----------------------------------------------------------------------------------------------
-
 
 async def agents(call: Call) -> Page:
     if call.query.name:
@@ -61,9 +59,6 @@ async def session(call: Call) -> Any:
 async def activity(call: Call) -> Page:
     found = await call.hub.sessions.activity(call.query.agent)
     return paged(found, "activity", call.query, lambda one: one.agent)
-
-
-# --- messages ---------------------------------------------------------------------------------------------------------
 
 
 async def send(call: Call) -> Any:
@@ -163,9 +158,6 @@ async def search(call: Call) -> Page:
     return Page(items=found[at:], cursor=cursor(f"search {asked.q}", len(found)), more=len(found) == most < OFFSET_MAX)
 
 
-# --- channels ---------------------------------------------------------------------------------------------------------
-
-
 async def channels(call: Call) -> Page:
     found = await call.hub.channels.list(mine=call.query.mine, closed=call.query.closed)
     return paged(found, "channels", call.query, lambda one: "" if one.name == "all" else one.name)
@@ -204,9 +196,6 @@ async def channel_log(call: Call) -> Page:
 async def say(call: Call) -> Any:
     fields = msgspec.structs.asdict(call.body)
     return await call.hub.messages.send(to=f"#{call.path['name']}", **fields, idempotency_key=call.key)
-
-
-# --- leases and operations --------------------------------------------------------------------------------------------
 
 
 async def leases(call: Call) -> Page:
@@ -270,9 +259,6 @@ async def abort(call: Call) -> Any:
     return await call.hub.operations.abort(call.path["id"], reason=call.body.reason)
 
 
-# --- events, status, tokens -------------------------------------------------------------------------------------------
-
-
 async def events(call: Call) -> Page:
     asked = call.query
     wanted = filter_of(asked.recipient_id, asked.channel, asked.type, asked.task_id, asked.kinds)
@@ -322,14 +308,9 @@ async def revoke_token(call: Call) -> Any:
     return await call.hub.tokens.revoke(call.path["id"])
 
 
-# --- hooks ------------------------------------------------------------------------------------------------------------
-
-
 async def hook(call: HookCall) -> Any:
     return msgspec.Raw((await call.door.hook(call.launch, call.raw)).encode() or b"{}")
 
-
-# --- pages of messages ------------------------------------------------------------------------------------------------
 
 Part = tuple[Sequence[Any], int]
 """Some of a list, and the place where it goes on; 0 at its end."""

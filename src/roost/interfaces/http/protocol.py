@@ -77,8 +77,6 @@ class BoundedProtocol(Paced, HttpToolsProtocol):
         self.resume_writing()
         super().connection_lost(exc)
 
-    # --- what comes ---------------------------------------------------------------------------------------------------
-
     def data_received(self, data: bytes) -> None:
         if self._reading is None and not self._is_answering():
             self._expect(HEAD_SECONDS_MAX)
@@ -150,8 +148,6 @@ class BoundedProtocol(Paced, HttpToolsProtocol):
             line = f"HTTP/1.1 {self._wrong[0]} {self._wrong[1]}\r\n".encode()
             self.transport.write(line + head + b"connection: close\r\n\r\n" + bytes(response.body))
         self.transport.close()
-
-    # --- how slowly ---------------------------------------------------------------------------------------------------
 
     def _expect(self, seconds: float) -> None:
         """Give the request so long, from now on; 0 while nothing is expected."""

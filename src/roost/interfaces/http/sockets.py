@@ -130,8 +130,6 @@ class Served:
 
         task.add_done_callback(ended)
 
-    # --- parts --------------------------------------------------------------------------------------------------------
-
     async def _read(self) -> None:
         while True:
             text = await _heard(self._socket)

@@ -193,8 +193,6 @@ class Pipe:
             self.read_client()
         return bool(ready)
 
-    # --- the client ---------------------------------------------------------------------------------------------------
-
     def read_client(self) -> None:
         """Take what the client says."""
         data = posix.read(0, READ_BYTES)
@@ -237,8 +235,6 @@ class Pipe:
             left = deadline - time.monotonic()
             if left <= 0 or not self.step(left):
                 return
-
-    # --- the daemon ---------------------------------------------------------------------------------------------------
 
     def serve_daemon(self, events: int) -> None:
         """Exchange bytes with the daemon. Raises Gone, OSError."""

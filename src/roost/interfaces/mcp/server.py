@@ -83,8 +83,6 @@ async def _keep_inside(ctx: Context, call_next: CallNext) -> HandlerResult:
         raise MCPError(types.INTERNAL_ERROR, "this is a bug in Roost; its log has it") from None
 
 
-# --- tools ------------------------------------------------------------------------------------------------------------
-
 _TOOL_LIST = types.ListToolsResult(tools=[types.Tool.model_validate(tool.definition) for tool in TOOLS.values()])
 
 
@@ -139,9 +137,6 @@ def _plain(error: RoostError) -> dict[str, Any]:
     if "retry_after" in error.details:
         told["retry_after"] = error.details["retry_after"]
     return told
-
-
-# --- resources --------------------------------------------------------------------------------------------------------
 
 
 async def _list_resources(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:

@@ -129,8 +129,6 @@ class Connections:
         if self._files:
             self._files.check()
 
-    # --- the end of one -----------------------------------------------------------------------------------------------
-
     def forget_writer(self) -> int:
         """After an I/O error SQLite's caches are not to be trusted: begin again. Returns the system's error number."""
         if self._path and self._writer is not None:

@@ -63,8 +63,6 @@ class Gate:
             os.close(self._file)
             self._file = -1
 
-    # --- forks --------------------------------------------------------------------------------------------------------
-
     def hold(self, seconds: float) -> bool:
         """Keep this process's threads out while it forks; say whether they were out in time."""
         return self._threads.acquire(timeout=seconds)
@@ -83,8 +81,6 @@ class Gate:
         self._queued = None
         self.close()
         self._open()
-
-    # --- waiting ------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         if self._path:

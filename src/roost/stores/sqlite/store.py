@@ -76,8 +76,6 @@ class SqliteStore:
             self._open()
         forks.watch(self)
 
-    # --- transactions -------------------------------------------------------------------------------------------------
-
     @contextmanager
     def read(self) -> Iterator[SqliteTx]:
         with self._reading if self.path else self.gate(), translated(self.path, self.connections.forget_reader):
@@ -219,8 +217,6 @@ class SqliteStore:
         self._memo.clear()
         return self.connections.forget_writer()
 
-    # --- waiting ------------------------------------------------------------------------------------------------------
-
     def await_change(self, seconds: float) -> None:
         """Return when somebody committed since this thread's last read or call, at the latest after `seconds`."""
         deadline = time.monotonic() + seconds
@@ -244,8 +240,6 @@ class SqliteStore:
         with self._reading, translated(self.path, self.connections.forget_reader):
             self.connections.check_files()
             return self.connections.reader().pragma("data_version"), self._commits
-
-    # --- opening ------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         if self.path:
@@ -291,8 +285,6 @@ class SqliteStore:
         if is_first and (found := self.connections.problems()):
             raise corrupt(self.path, found[0])
 
-    # --- forks --------------------------------------------------------------------------------------------------------
-
     def before_fork(self) -> None:
         """Wait for the transactions of other threads, then close the connections."""
         self._held = self._gate.hold(FORK_SECONDS_MAX), self._reading.acquire(timeout=FORK_SECONDS_MAX)
@@ -314,8 +306,6 @@ class SqliteStore:
             self._gate.let_go()
         if reading:
             self._reading.release()
-
-    # --- checkpoints and the end --------------------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
         """Copy the WAL back into the database without waiting for readers: most of it beside the writers, the rest

@@ -79,8 +79,6 @@ class SqliteTx:
         self.rung: list[str] = []
         self.memo = {} if memo is None else memo
 
-    # --- queries ------------------------------------------------------------------------------------------------------
-
     def one(self, kind: type[T], name: str, row: Row = None, /, **values: Any) -> T | None:
         cursor = self._execute(name, row, values)
         found = cursor.fetchone()
@@ -128,8 +126,6 @@ class SqliteTx:
         bound["project"] = self.project
         return bound
 
-    # --- the log ------------------------------------------------------------------------------------------------------
-
     def record(self, kind: str, object: str, data: dict[str, Any] | None = None) -> int:
         text = _encode(data).decode() if data else "{}"
         me = self.me
@@ -170,8 +166,6 @@ class SqliteTx:
     def is_lost(self, error: Exception) -> bool:
         own = isinstance(error, apsw.Error) and not isinstance(error, OF_A_STATEMENT)
         return own or not self._connection.in_transaction
-
-    # --- the end ------------------------------------------------------------------------------------------------------
 
     @property
     def duties_due(self) -> bool:
