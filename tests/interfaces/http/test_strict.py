@@ -149,6 +149,14 @@ def test_who_shows_two_tokens_shows_none(site: Site) -> None:
         assert httpx.get(url, headers=given).status_code == 401
 
 
+def test_who_gives_two_idempotency_keys_sends_nothing(site: Site) -> None:
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    url, body = f"http://127.0.0.1:{site.port}/v1/messages", {"to": "bob", "text": "keyed by which?"}
+    refused = httpx.post(url, json=body, headers=[*site.shows("alice").items(), *keys])
+    assert (refused.status_code, refused.json()["code"]) == (400, "INVALID")
+    assert body["text"] not in site.client("alice").get("/v1/messages/outbox").text
+
+
 def test_a_body_that_is_compressed_on_its_way_is_refused_as_such(site: Site) -> None:
     answer = site.raw(
         f"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nContent-Type: application/json\r\n"

@@ -182,9 +182,11 @@ async def _no_body(route: Route, request: Request) -> None:
 
 
 def _key(route: Route, request: Request) -> str | None:
-    given = request.headers.get("idempotency-key")
-    if given is None or route.takes_key:
-        return check_idempotency_key(given) if given is not None else None
+    given = request.headers.getlist("idempotency-key")
+    if len(given) > 1:  # each reader takes another, and a repetition made by another key is made twice
+        raise InvalidInput("two Idempotency-Key headers were given", hint="give one")
+    if not given or route.takes_key:
+        return check_idempotency_key(given[0]) if given else None
     if route.status == CREATED:  # to ignore it would make twice what its caller takes for made once
         raise InvalidInput(
             "this route honours no Idempotency-Key", hint="see /docs; each message of a batch has its own"
