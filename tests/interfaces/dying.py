@@ -1,4 +1,7 @@
-"""Runs the hook program and ends it, as `kill -9` does, at one step of its life: `dying.py LANDMARK STEPS PROGRAM ...`.
+"""Runs the hook program and ends it, as `kill -9` does, at one step of its life.
+
+`dying.py LANDMARK STEPS BUDGET GATE PROGRAM ...`: what follows the steps is for `patient.py`, for a counted step takes
+longer than others, and a turn that runs out of time does not come to those that it is to die at.
 
 A step is a call that a function of the program's own package makes, or the return from one. The steps are counted from
 the first call of the function LANDMARK on: the same words end the same turn at the same place, on any machine. A turn
@@ -39,10 +42,10 @@ class Doom:
 
 def main() -> None:
     """Become the program, and end as was told."""
-    landmark, steps, program = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    sys.argv = sys.argv[3:]
+    landmark, steps, program = sys.argv[1], int(sys.argv[2]), sys.argv[5]
+    sys.argv = [__file__.rpartition("/")[0] + "/patient.py", *sys.argv[3:]]
     sys.setprofile(Doom(program.rsplit("/", 3)[0] + "/", landmark, steps).step)
-    runpy.run_path(program, run_name="__main__")
+    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 main()

@@ -13,7 +13,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Literal
 
-from .hooked import PROGRAM, Hooked, Json
+from .hooked import PATIENCE_SECONDS, PROGRAM, Hooked, Json
 
 DYING = Path(__file__).parent / "dying.py"
 LETTER = re.compile(
@@ -39,7 +39,8 @@ class Mortal(Hooked):
         if self.doom is None:
             return super().command(*more)
         landmark, steps = self.doom
-        return [sys.executable, "-I", "-S", str(DYING), landmark, str(steps), str(PROGRAM), str(self.place), "claude"]
+        words = [landmark, str(steps), str(PATIENCE_SECONDS), str(PATIENCE_SECONDS), str(PROGRAM), str(self.place)]
+        return [sys.executable, "-I", "-S", str(DYING), *words, "claude"]
 
 
 class Model:
