@@ -22,7 +22,7 @@ os.environ["ROOST_DAEMON"] = "off"
 # A run that was started in the background ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-GOING_SECONDS_MAX = 20.0
+GOING_SECONDS_MAX = 60.0
 """A daemon that was told to stop, or whose project is gone, may need a moment."""
 
 

@@ -34,7 +34,7 @@ from tests.certificates import certified
 
 T = TypeVar("T")
 LOCAL = "127.0.0.1"
-GUARD_SECONDS = 30.0
+GUARD_SECONDS = 60.0
 """Only that a hung test ends; no promise."""
 LIMITS = "[limits]\nrate_agent = 10000\nrate_human = 10000\ninbox_messages_max = 100000\n"
 ALL = ("send", "read", "lease", "admin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from .conftest import Site, begin, end
 PATIENT = "from roost.daemon import hooks; hooks.BUDGET_SECONDS = hooks.TAKE_SECONDS_MAX = 25.0"
 """For whatever is not about its budget: on a machine that has a lot to do, 400 ms are not enough for any turn."""
 PATH = "/v1/hooks/claude"
+NUMBERS = itertools.count(1)
 
 
 class Launched(Hooked):
@@ -67,9 +69,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 
 
 @pytest.fixture
-def client(site: Site, request: pytest.FixtureRequest) -> Iterator[Launched]:
+def client(site: Site) -> Iterator[Launched]:
     """A launched client whose start came by the command, as it always does."""
-    name = f"worker-{abs(hash(request.node.name)) % 100_000}"
+    name = f"worker-{next(NUMBERS)}"
     made = Launched(site, Path(site.place).parent, session=new_id(), wants=name)
     assert f"You are {name}" in made.start().context
     yield made
