@@ -10,6 +10,8 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
+from tests.daemon.served import GUARD_SECONDS
+
 from .conftest import Site, call
 
 JSON = {"Content-Type": "application/json"}
@@ -80,7 +82,7 @@ def test_the_head_of_an_event_stream_ends(site: Site, path: str) -> None:
         f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nConnection: close\r\n"
         f"Authorization: Bearer {site.keys['alice']}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10.0) as end:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=GUARD_SECONDS) as end:
         end.sendall(head.encode())
         answer = b""
         while part := end.recv(65536):
@@ -93,7 +95,7 @@ def test_whoever_has_any_version_is_told_only_that_it_is_there(site: Site) -> No
     tag = alice.get("/v1/agents").headers["etag"]
     assert alice.get("/v1/agents", headers={"If-None-Match": "*"}).status_code == 304
     several = httpx.Headers([*alice.headers.raw, (b"if-none-match", b'"a"'), (b"if-none-match", tag.encode())])
-    assert httpx.get(f"{alice.base_url}/v1/agents", headers=several).status_code == 304
+    assert httpx.get(f"{alice.base_url}/v1/agents", headers=several, timeout=GUARD_SECONDS).status_code == 304
     assert alice.get("/v1/agents", headers={"If-None-Match": f'"{tag[1:-2]}x"'}).status_code == 200
 
 
@@ -146,13 +148,13 @@ def test_who_shows_two_tokens_shows_none(site: Site) -> None:
     url = f"http://127.0.0.1:{site.port}/v1/agents/me"
     shown = [("Authorization", f"Bearer {site.keys[name]}") for name in ("alice", "bob")]
     for given in (shown, [shown[0], ("X-RepoMesh-Token", site.keys["bob"])]):
-        assert httpx.get(url, headers=given).status_code == 401
+        assert httpx.get(url, headers=given, timeout=GUARD_SECONDS).status_code == 401
 
 
 def test_who_gives_two_idempotency_keys_sends_nothing(site: Site) -> None:
     keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
     url, body = f"http://127.0.0.1:{site.port}/v1/messages", {"to": "bob", "text": "keyed by which?"}
-    refused = httpx.post(url, json=body, headers=[*site.shows("alice").items(), *keys])
+    refused = httpx.post(url, json=body, headers=[*site.shows("alice").items(), *keys], timeout=GUARD_SECONDS)
     assert (refused.status_code, refused.json()["code"]) == (400, "INVALID")
     assert body["text"] not in site.client("alice").get("/v1/messages/outbox").text
 
