@@ -50,9 +50,6 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
         return Hello(caller=os.urandom(12).hex(), token=self.token, session=self.session, key=self.key, pipe=pipe)
 
 
-# --- the native protocol, by its Unix socket and by TLS ---------------------------------------------------------------
-
-
 class Wire:
     """A connection of the native protocol by hand."""
 
@@ -95,9 +92,6 @@ def by_wire(stage: Stage, who: Credential, verb: str, args: dict[str, Any], *, i
     with closing(Wire(stage, is_far=is_far)) as wire:
         greeted = wire.call(0, HELLO, who.hello())
         return wire.call(1, verb, args) if greeted == "done" else greeted
-
-
-# --- HTTP, WebSocket, event stream ------------------------------------------------------------------------------------
 
 
 def by_http(stage: Stage, who: Credential, method: str, path: str, body: Any = None) -> str:
@@ -143,8 +137,6 @@ def by_events(stage: Stage, who: Credential, since: str) -> tuple[str, Any]:
                 return "done", json.loads(line.removeprefix("data: "))
     raise AssertionError("the stream ended without an event")
 
-
-# --- MCP --------------------------------------------------------------------------------------------------------------
 
 VERSION = "2025-06-18"
 

@@ -217,9 +217,6 @@ def test_refusals_are_in_the_log(stage: Stage) -> None:
     assert told[1].data == {"verb": "messages.send", "scope": "send"}
 
 
-# --- helpers ----------------------------------------------------------------------------------------------------------
-
-
 def _ask(stage: Stage, method: str, path: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
     given = {"Content-Type": "application/json", **headers} if method in ("POST", "PUT", "PATCH") else headers
     content = json.dumps(body or {}) if method in ("POST", "PUT", "PATCH") else None

@@ -130,8 +130,6 @@ class Play:
         return self.stage.project.as_session(entry.session)
 
 
-# --- the same four calls by each door ---------------------------------------------------------------------------------
-
 Door = Callable[[Stage, Credential, str, str], str]
 
 
@@ -206,8 +204,6 @@ _DOORS: dict[str, Door] = {
     "pipe": _pipe,
     "far pipe": _far_pipe,
 }
-
-# --- the matrix -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", CASES, ids=[", ".join(case) for case in CASES])

@@ -157,9 +157,6 @@ def test_t9_a_request_on_a_connection_that_is_kept_open_is_refused(stage: Stage,
     assert by_mcp(stage, credential, "tools/call", tool) == "who are you"
 
 
-# --- helpers ----------------------------------------------------------------------------------------------------------
-
-
 def _last(wire: Wire, number: int) -> tuple[int, Any]:
     """Return the answer that ends a request; a stream's items come before it."""
     while True:

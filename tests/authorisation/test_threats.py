@@ -78,9 +78,6 @@ def test_each_threat_to_the_doors_is_played_by_a_test_that_names_it() -> None:
     assert named >= {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 27, 28}
 
 
-# --- T6: no power that a token has not got ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("name", "scopes"),
     [("builder", ["send"]), ("builder", ["read"]), ("builder", ["lease"]), ("builder", EVERYTHING[:3]),
@@ -110,9 +107,6 @@ def test_t6_nothing_of_an_administrator_is_among_the_tools_of_mcp(stage: Stage) 
     assert names == {"send", "inbox", "reply", "ack", "lease", "who", "search"}
     actions = next(tool for tool in tools if tool["name"] == "lease")["inputSchema"]["properties"]["action"]["enum"]
     assert set(actions) == {"acquire", "renew", "release", "list"}, "nobody's lease is revoked by a tool"
-
-
-# --- T7: nobody speaks as somebody else -------------------------------------------------------------------------------
 
 
 def test_t7_a_token_is_its_agent_whatever_the_hello_says(stage: Stage) -> None:
@@ -172,8 +166,6 @@ def test_t7_no_door_takes_a_sender(stage: Stage, field: str) -> None:
     assert {one.actor for one in stage.system.history.since(start, kinds=["message.sent"]).events} <= {builder}
 
 
-# --- T8: messages are what they were sent as --------------------------------------------------------------------------
-
 SIGNED = (
     "sender = 'x'", "sender_session = 'x'", "channel = 'x'", "type = 'alert'", "severity = 'critical'", "priority = 99",
     "subject = 'x'", "body = 'x'", "tags = '[\"x\"]'", "thread = 'x'", "parent = 'x'", "depends_on = '[\"x\"]'",
@@ -224,9 +216,6 @@ def test_t8_what_is_compared_may_be_any_text(stage: Stage) -> None:
         assert json.loads(live.recv(timeout=GUARD_SECONDS))["code"] == "UNAUTHENTICATED"
 
 
-# --- T10: keys are nowhere --------------------------------------------------------------------------------------------
-
-
 def test_t10_a_key_that_the_daemon_made_is_in_no_file(stage: Stage) -> None:
     """T10: by the wire each answer is kept for who repeats the call; one with a key is kept in no file."""
     stage.joined("builder")
@@ -270,8 +259,6 @@ def test_t10_a_key_is_in_no_refusal(stage: Stage, caplog: pytest.LogCaptureFixtu
     assert made.key not in told + roost_said + "".join(answer.text + repr(answer.headers) for answer in answers)
 
 
-# --- T15: the log steers nobody's terminal ----------------------------------------------------------------------------
-
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\u202e\n2026-01-01 00:00:00,000 INFO forged"
 
 
@@ -287,9 +274,6 @@ def test_t15_what_callers_send_comes_into_no_log_unescaped(stage: Stage, caplog:
     by_http(stage, credential, "GET", "/v1/agents/%1b%5d0%3bowned%07%0aforged")
     text = "\n".join(Folded("%(message)s").format(record) for record in caplog.records)
     assert "\x1b" not in text and "\nforged" not in text
-
-
-# --- T20, T27: limits are of the project, not of a door ---------------------------------------------------------------
 
 
 def test_t20_wrong_tokens_are_counted_by_address_over_all_doors(stage: Stage) -> None:
@@ -373,9 +357,6 @@ def test_t27_identities_are_not_to_be_had_by_asking(stage: Stage) -> None:
     assert by_http(stage, credential, "POST", "/v1/agents/register", {"name": "another"}) == "not allowed"
 
 
-# --- T28: the Unix socket is this user's ------------------------------------------------------------------------------
-
-
 def test_t28_another_users_process_is_hung_up_on_without_a_word(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """T28: the kernel says whose process it is (SO_PEERCRED); the folder's mode is not all that keeps it out."""
     stage.joined("builder")
@@ -427,9 +408,6 @@ def test_t28_a_folder_that_somebody_planted_is_not_taken(
     with pytest.raises(UnsafeFolder):
         places.sockets(str(short))
     assert not list(elsewhere.iterdir())
-
-
-# --- helpers ----------------------------------------------------------------------------------------------------------
 
 
 def _until(holds: Callable[[], bool]) -> None:

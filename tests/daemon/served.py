@@ -66,8 +66,6 @@ class Served:
         """Write the configuration that the next daemon reads."""
         (self.path / "roost.toml").write_text(settings)
 
-    # --- the daemon ---------------------------------------------------------------------------------------------------
-
     def start(self) -> Served:
         """Start the daemon, unless one runs."""
         reach.start(self.place)
@@ -116,8 +114,6 @@ class Served:
         self.kill(signal.SIGTERM)
         eventually(lambda: not self.serves, "the daemon stopped")
 
-    # --- callers ------------------------------------------------------------------------------------------------------
-
     def hub(self, name: str) -> Hub[Sync]:
         """Join as an agent with this process, through the daemon, which is started where none runs."""
         made = reach.remote(self.place, as_=name)
@@ -153,8 +149,6 @@ class Served:
     def wire(self, name: str = "", *, caller: str = "", resume: str = "") -> Wire:
         """Connect, and say hello as a caller."""
         return Wire(self.raw(), Hello(caller=caller or os.urandom(12).hex(), name=name, resume=resume))
-
-    # --- the end ------------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
         """Stop everything that runs for this project."""

@@ -67,8 +67,6 @@ Batches = list[tuple[float, list[Step]]]
 """Seconds that pass, then calls that arrive together."""
 
 
-# --- what is called ---------------------------------------------------------------------------------------------------
-
 refs = st.integers(1, 6).map(lambda number: f"m{number}")
 texts = st.sampled_from(["red", "green", "a" * 200])
 keys = st.sampled_from(["deploy", "src/a.py", "src/*.py", "src/b.py", "", "../outside"])
@@ -133,9 +131,6 @@ runs = st.one_of(
 )
 together = st.lists(runs, min_size=1, max_size=5).map(lambda found: [step for run in found for step in run])
 batches = st.lists(st.tuples(st.sampled_from([0.0, 0.0, 2.0, 70.0]), together), min_size=1, max_size=3)
-
-
-# --- the two ways -----------------------------------------------------------------------------------------------------
 
 
 class Side:
@@ -227,9 +222,6 @@ def _without_ids(answers: list[Any], rows: dict[str, list[Any]]) -> str:
     return named(ordered) + json.dumps(tables, indent=1)
 
 
-# --- the property -----------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A project with three agents and a channel, and the sessions of who calls."""
@@ -318,9 +310,6 @@ def test_a_message_that_waits_for_what_a_run_acknowledges_goes_out_with_it(
     monkeypatch.setattr(Pickup, "each", forgetful)
     with pytest.raises(AssertionError):
         _holds(template, AWAITED)
-
-
-# --- planted bugs -----------------------------------------------------------------------------------------------------
 
 
 def _savepoint_stays(patch: pytest.MonkeyPatch) -> None:

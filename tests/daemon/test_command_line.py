@@ -44,9 +44,6 @@ def session_of(site: Served, name: str) -> str:
     return keyed(site.project(), name)
 
 
-# --- up and down ------------------------------------------------------------------------------------------------------
-
-
 def test_up_detached_returns_when_it_answers_and_twice_is_as_good(unserved: Served) -> None:
     said = roost(unserved, "up", "--detach")
     assert said == f"the daemon runs: pid {unserved.pid}, {unserved.run.socket}\n"
@@ -98,9 +95,6 @@ def test_down_says_when_it_does_not_stop(served: Served) -> None:
     eventually(lambda: not served.serves, "it stops after all")
 
 
-# --- logs -------------------------------------------------------------------------------------------------------------
-
-
 def test_logs_shows_what_was_written_down(unserved: Served) -> None:
     assert roost(unserved, "logs") == "nothing is written down yet\n"
     unserved.start()
@@ -126,9 +120,6 @@ def test_logs_can_be_followed_also_over_a_file_that_begins_anew(unserved: Served
     assert following.stdout.readline() == "daemon: begun\n"
     following.send_signal(signal.SIGINT)
     assert following.wait(GUARD_SECONDS) == INTERRUPTED
-
-
-# --- by itself --------------------------------------------------------------------------------------------------------
 
 
 def test_a_verb_starts_it_for_the_next_caller(unserved: Served) -> None:
@@ -209,9 +200,6 @@ def test_it_stays_while_somebody_is_alive_or_connected(unserved: Served) -> None
         time.sleep(1.0)
         assert is_alive(pid)
     eventually(lambda: not is_alive(pid), "it left")
-
-
-# --- what is wrong ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("settings", ["no toml", "[daemon]\nports = 1\n", '[daemon]\nport = "http"\n'])

@@ -71,9 +71,6 @@ def let_go(holder: subprocess.Popen[str]) -> None:
     assert (out, holder.returncode) == ("done\n", 0)
 
 
-# --- side by side -----------------------------------------------------------------------------------------------------
-
-
 def test_both_go_on_and_number_their_messages_without_gap_or_double(served: Served) -> None:
     served.system().agents.add("reader")
     by_daemon = Load(served, SENDERS)
@@ -135,9 +132,6 @@ def test_a_session_that_a_direct_writer_took_over_is_refused_at_the_daemon(serve
         alice.messages.send(to="alice", text="still mine?")
     assert refused.value.code == "SESSION_ENDED"
     assert [message.body for message in messages(served)] == ["mine"]
-
-
-# --- a writer that holds the gate -------------------------------------------------------------------------------------
 
 
 def test_while_a_stopped_writer_holds_the_gate_the_daemon_reads_and_afterwards_it_writes(served: Served) -> None:

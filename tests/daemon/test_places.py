@@ -38,9 +38,6 @@ def mode(path: str | Path) -> int:
     return stat.S_IMODE(os.lstat(path).st_mode)
 
 
-# --- this user's alone ------------------------------------------------------------------------------------------------
-
-
 def test_nothing_that_the_daemon_makes_is_open_to_others(served: Served) -> None:
     served.hub("alice").messages.send(to="alice", text="hello")
     folder = Path(served.run.socket).parent
@@ -144,9 +141,6 @@ def test_a_daemon_that_finds_no_safe_folder_says_so_and_ends(unserved: Served, r
 
 
 RUN = "import os, sys; os.dup2(1, 2); from roost.daemon.run import main; sys.exit(main([sys.argv[1]]))"
-
-
-# --- what a killed daemon left ----------------------------------------------------------------------------------------
 
 
 def test_after_a_kill_what_is_left_is_no_daemon_and_no_hindrance(served: Served) -> None:

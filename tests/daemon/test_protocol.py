@@ -72,9 +72,6 @@ def ada(served: Served) -> Wire:
     return served.wire("ada")
 
 
-# --- before the hello -------------------------------------------------------------------------------------------------
-
-
 def test_random_bytes_are_hung_up_on(served: Served, ada: Wire) -> None:
     dice = random.Random(3)
     for _ in range(BLOBS):
@@ -132,9 +129,6 @@ def test_calls_that_come_with_the_hello_wait_for_it(served: Served) -> None:
         got += [msgspec.msgpack.decode(body) for body in known.feed(end.recv(1 << 16))]
     assert [number for number, _, _ in got] == [0, 1, 2]
     assert got[2][2]["name"] == "alice"
-
-
-# --- after the hello --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PRIVATE)
@@ -237,9 +231,6 @@ def test_many_calls_in_one_go_are_all_answered(served: Served, ada: Wire) -> Non
     is_well(served, ada)
 
 
-# --- hooks ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "body", [b"", b"claude", b"claude\0-\0\0", b"claude\0-\0\0not json", b"nobody\0-\0\0{}", b"\xff\xfe\0-\0\0{}"]
 )  # fmt: skip
@@ -259,9 +250,6 @@ def test_the_event_of_a_hook_may_be_long(served: Served) -> None:
     end = served.raw()
     end.sendall(framed(bytes((HOOK,)) + b"claude\0-\0\0" + json.dumps(event).encode()))
     assert int.from_bytes(end.recv(4), "big") > 0
-
-
-# --- doors in this process --------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager

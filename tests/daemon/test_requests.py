@@ -46,9 +46,6 @@ def again(site: Served, first: Wire, caller: str) -> Wire:
     return site.wire(caller=caller, resume=first.welcome["session"])
 
 
-# --- a lost connection ------------------------------------------------------------------------------------------------
-
-
 def test_a_call_whose_answer_was_lost_is_done_once(site: Served) -> None:
     first = site.wire("alice", caller="one")
     first.send(1, "messages.send", HELLO_BOB)
@@ -110,9 +107,6 @@ def test_what_failed_changed_nothing_and_is_tried_again(site: Served) -> None:
     assert wire.answer(1)["recipients"] == ["carol"]
 
 
-# --- callers ----------------------------------------------------------------------------------------------------------
-
-
 def test_nobody_gets_the_answer_of_somebody_else(site: Served) -> None:
     alice, bob = site.wire("alice", caller="same"), site.wire("bob", caller="same")
     alice.send(1, "messages.send", {"to": "bob", "text": "for bob"})
@@ -138,9 +132,6 @@ def test_two_callers_of_one_agent_number_their_requests_each_for_itself(site: Se
     for wire in (first, second):
         wire.send(1, "messages.send", HELLO_BOB)
     assert {first.answer(1)["number"], second.answer(1)["number"]} == {1, 2}
-
-
-# --- a killed daemon --------------------------------------------------------------------------------------------------
 
 
 def test_a_daemon_that_starts_after_a_kill_knows_what_was_answered(site: Served) -> None:
@@ -179,9 +170,6 @@ def test_an_answer_is_known_for_ten_minutes(site: Served, minutes: int, stored: 
     second.send(1, "messages.send", HELLO_BOB)
     assert second.answer(1)["number"] == len(stored)
     assert sent(site) == stored
-
-
-# --- what is kept -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -262,9 +250,6 @@ def test_answers_are_bounded_and_those_of_the_silent_go_first(monkeypatch: pytes
     kept.put([("one", 2, b"x" * 40)], now=1)
     assert kept.get("two", 1) is None
     assert kept.get("one", 1) == b"x" * 40
-
-
-# --- the callers of the library ---------------------------------------------------------------------------------------
 
 
 def test_a_hub_repeats_a_call_under_its_id(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:

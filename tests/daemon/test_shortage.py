@@ -43,9 +43,6 @@ def memory(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-# --- the disk ---------------------------------------------------------------------------------------------------------
-
-
 def test_on_a_full_disk_sends_are_refused_reads_are_answered_and_space_alone_heals_it(served: Served) -> None:
     alice = served.hub("alice")
     alice.messages.send(to="alice", text="before")
@@ -63,9 +60,6 @@ def test_on_a_full_disk_sends_are_refused_reads_are_answered_and_space_alone_hea
     assert not served.system().history.verify().problems
 
 
-# --- descriptors ------------------------------------------------------------------------------------------------------
-
-
 def test_without_descriptors_who_is_connected_is_served_and_others_are_once_there_are_some(served: Served) -> None:
     alice = served.wire("alice")
     pid = served.pid
@@ -79,9 +73,6 @@ def test_without_descriptors_who_is_connected_is_served_and_others_are_once_ther
     assert served.hub("bob").sessions.me().name == "bob"
     assert served.pid == pid
     assert len(served.log) < LOG_BYTES_MAX
-
-
-# --- peers that do not read -------------------------------------------------------------------------------------------
 
 
 def test_a_reader_that_does_not_read_costs_little_and_misses_nothing(served: Served) -> None:

@@ -54,9 +54,6 @@ def test_every_document_is_in_the_index() -> None:
     assert listed - {index} <= named
 
 
-# --- links ------------------------------------------------------------------------------------------------------------
-
-
 def _leads(path: Path, link: str) -> bool:
     name, _, anchor = link.partition("#")
     target = (path.parent / name).resolve() if name else path
@@ -66,9 +63,6 @@ def _leads(path: Path, link: str) -> bool:
 def _anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-# --- commands ---------------------------------------------------------------------------------------------------------
 
 
 def _commands(text: str) -> Iterator[list[str]]:

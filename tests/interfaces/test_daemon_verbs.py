@@ -37,9 +37,6 @@ def roost(folder: Path, *words: str, **environment: str) -> subprocess.Completed
     )
 
 
-# --- copies and moves -------------------------------------------------------------------------------------------------
-
-
 def test_a_copy_of_a_project_never_leads_to_the_daemon_of_the_other(served: Served, tmp_path: Path) -> None:
     """`cp -a` takes `.roost/socket` along; what is written in the copy must not land in the project it came from."""
     shutil.copytree(served.folder, tmp_path / "two")
@@ -60,9 +57,6 @@ def test_a_project_that_is_moved_keeps_its_address(served: Served, tmp_path: Pat
     assert reach.socket_of(str(moved / ".roost")) == served_at
     assert forward.socket_of(str(moved / ".roost")) == program.socket_of(str(moved / ".roost")) == served_at.encode()
     moved.rename(served.folder)
-
-
-# --- what is in the way -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,6 @@ def damage(place: workdir.Workdir, *, page: int, pages: int = 20) -> None:
         file.write(b"\xa5" * 4096 * pages)
 
 
-# --- the store --------------------------------------------------------------------------------------------------------
-
-
 def test_a_project_that_is_well_passes(look: Look) -> None:
     for name in (
         "sqlite",
@@ -146,9 +143,6 @@ def test_readers_are_told_from_writers_and_other_files() -> None:
     assert readers.readers("/nowhere/store.db") == ()
 
 
-# --- backups ----------------------------------------------------------------------------------------------------------
-
-
 def test_no_backup_is_noted_first_and_warned_of_after_a_day(look: Look, place: workdir.Workdir) -> None:
     assert look("backup").grade == "note"
     os.utime(place.secret, (time.time() - 90_000,) * 2)
@@ -177,9 +171,6 @@ def test_a_restore_that_was_never_tried_failed_or_is_long_ago_is_told(
     assert look("restore").grade == "warn"
     backuplog.note_rehearsal(place.folder, str(copy.path), problem="event 3 was edited")
     assert look("restore").grade == "fail"
-
-
-# --- the machine ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -231,9 +222,6 @@ def test_the_version_of_tmux_is_asked_of_the_program(tmp_path: Path, monkeypatch
     (tmp_path / "tmux").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert tmux.version() == "tmux 9.9"
-
-
-# --- doors ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["secret", "store.db", "build.token", "archives/messages-000001.jsonl.gz"])
@@ -306,9 +294,6 @@ def test_a_token_that_ends_soon_is_told(look: Look, hub: HubOf, project: Project
     assert look("tokens").to_do == f"roost token rotate {made.token.id}"
 
 
-# --- agents -----------------------------------------------------------------------------------------------------------
-
-
 def test_dead_letters_are_told_by_agent(look: Look, hub: HubOf, project: Project) -> None:
     hub("builder")
     sent = hub("planner").messages.send(to="builder", text="x")
@@ -356,9 +341,6 @@ def test_a_duty_that_fails_is_told_here_and_in_the_status(
     said = "failed when last tried (1 in a row): end expired mail: ZeroDivisionError: planted (test_doctor.py:"
     assert look("duty").said.startswith(said)
     assert "a duty fails since" in cli("builder", "status").out
-
-
-# --- hooks, and the whole ---------------------------------------------------------------------------------------------
 
 
 def test_errors_of_hooks_within_a_day_are_told(look: Look, place: workdir.Workdir) -> None:

@@ -18,9 +18,6 @@ def touched(client: Hooked) -> tuple[int, ...]:
     return (*(path.stat().st_mtime_ns for path in files), len(client.log("turns.log")))
 
 
-# --- quiet ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("event", "mark"),
     [
@@ -128,9 +125,6 @@ def test_where_leased_files_are_watched_each_shell_is_looked_after_and_reading_i
 def test_the_end_of_a_session_leaves_no_files(client: Hooked) -> None:
     client.hook("SessionEnd", reason="other")
     assert [list((client.place / name).iterdir()) for name in ("beats", "bells", "looks", "sessions")] == [[]] * 4
-
-
-# --- what it says -----------------------------------------------------------------------------------------------------
 
 
 def test_a_session_has_a_key_that_only_its_user_reads_and_a_shell_that_knows_it(fresh: Hooked, tmp_path: Path) -> None:

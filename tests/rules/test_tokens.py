@@ -32,9 +32,6 @@ def verbs() -> Iterator[tuple[str, str, str]]:
                         yield service, name, "stream" if isinstance(verb, Stream) else verb.mode
 
 
-# --- the form ---------------------------------------------------------------------------------------------------------
-
-
 def test_a_key_is_rst_and_32_bytes_in_base64url() -> None:
     assert (rules.PREFIX, rules.KEY_BYTES, rules.KEY_CHARACTERS) == ("rst_", 32, 43)
     assert rules.is_key(KEY) and rules.is_key("rst_" + "-_" * 21 + "9")
@@ -60,9 +57,6 @@ def test_an_id_names_one_key_and_shows_nothing_of_it(one: bytes, other: bytes) -
     first, second = f"rst_{one.hex()}", f"rst_{other.hex()}"
     assert (rules.id_of(first) == rules.id_of(second)) is (one == other)
     assert len(rules.id_of(first)) == 16
-
-
-# --- scopes -----------------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.sampled_from(SCOPES), min_size=1, max_size=9))
@@ -92,9 +86,6 @@ def test_admin_is_for_nobody_but_who_is_no_agent_and_from_a_person(kind: str, by
         rules.check_scopes(["admin"], kind=kind, by=by)
 
 
-# --- times and labels -------------------------------------------------------------------------------------------------
-
-
 def test_a_token_lives_an_hour_to_a_year_and_overlaps_for_at_most_a_day() -> None:
     assert [rules.check_life(one) for one in (3_600, 86_400.5, 365 * 86_400)] == [
         3_600_000,
@@ -121,9 +112,6 @@ def test_a_label_is_one_line_of_at_most_200_characters(label: Any) -> None:
     assert rules.check_label("") == "" and rules.check_label("the nightly build") == "the nightly build"
     with pytest.raises(InvalidText, match="label"):
         rules.check_label(label)
-
-
-# --- what each verb needs ---------------------------------------------------------------------------------------------
 
 
 def documented() -> dict[str, str]:

@@ -137,8 +137,6 @@ def test_of_a_duty_that_keeps_failing_a_log_hears_now_and_then(
     assert heard == [(1, "ZeroDivisionError"), (rules.TOLD_EVERY + 1, "ZeroDivisionError")]
 
 
-# --- rows -------------------------------------------------------------------------------------------------------------
-
 EXPIRES_SECONDS = 5
 
 

@@ -45,9 +45,6 @@ def talk(hub: HubOf, count: int = 3) -> None:
         hub("planner").messages.send(to="builder", text=f"line {number}")
 
 
-# --- pages and cursors ------------------------------------------------------------------------------------------------
-
-
 def test_the_log_tells_every_change_once_and_in_order(hub: HubOf) -> None:
     talk(hub)
     page = hub("planner").history.since()
@@ -131,9 +128,6 @@ def test_wrong_filters_are_told(hub: HubOf) -> None:
         history.since(actor="nobody")
 
 
-# --- streams ----------------------------------------------------------------------------------------------------------
-
-
 def test_a_follower_sees_what_is_committed_while_it_waits(project: Project, hub: HubOf) -> None:
     talk(hub)
     stream = hub("builder").history.follow(kinds=["message.sent"])
@@ -159,9 +153,6 @@ def test_an_async_follower_sees_the_same() -> None:
 
     seen = asyncio.run(scene())
     assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
-
-
-# --- verification -----------------------------------------------------------------------------------------------------
 
 
 def test_a_log_that_nobody_touched_is_good(hub: HubOf) -> None:
@@ -246,9 +237,6 @@ def test_a_chain_that_was_computed_anew_shows_in_a_head_noted_elsewhere(
         history.since(noted.cursor)
 
 
-# --- the state at a moment --------------------------------------------------------------------------------------------
-
-
 def test_the_state_at_a_moment_is_read_out_of_the_log(hub: HubOf) -> None:
     talk(hub, 2)
     history = hub("planner").history
@@ -283,9 +271,6 @@ def test_the_state_at_a_time_holds_what_had_happened_by_then(hub: HubOf, project
     history = hub("planner").history
     assert len(history.at(wall=noon).deliveries) == 1
     assert len(history.at(wall=noon + 60_000).deliveries) == 2
-
-
-# --- seals ------------------------------------------------------------------------------------------------------------
 
 
 def read_all(hub: HubOf) -> None:

@@ -110,8 +110,6 @@ def test_the_checker_sees_a_planted_fault(history: list[Grant]) -> None:
     assert faults(history)
 
 
-# --- any order of calls -----------------------------------------------------------------------------------------------
-
 names = st.sampled_from(["a", "b", "c"])
 keys = st.sampled_from(["x.c", "y.c", "*.c", "src/", "src/x.c", "role:lead"])
 modes = st.sampled_from(["exclusive", "exclusive", "shared"])

@@ -44,9 +44,6 @@ def fleet(tmp_path: Path, backend: str, thread: Callable[[], Thread]) -> Iterato
     fleet.close()
 
 
-# --- holding ----------------------------------------------------------------------------------------------------------
-
-
 def test_a_lease_is_the_callers_until_its_time_is_over(fleet: Fleet) -> None:
     lease = fleet.planner.leases.acquire("src/auth.py", ttl=60, reason="login")
     assert (lease.holder, lease.key, lease.reason) == ("planner", "src/auth.py", "login")
@@ -185,9 +182,6 @@ def test_the_wall_clock_neither_ends_nor_prolongs_a_lease(fleet: Fleet) -> None:
     fleet.builder.leases.acquire("a.py")
 
 
-# --- tokens -----------------------------------------------------------------------------------------------------------
-
-
 def test_tokens_only_grow_over_keys_holders_and_purges(fleet: Fleet) -> None:
     tokens = []
     for round_ in range(3):
@@ -223,9 +217,6 @@ def test_after_a_restore_old_leases_and_tokens_are_void(fleet: Fleet) -> None:
     newer = fleet.builder.leases.acquire("a.py")
     assert newer.token >> TOKEN_BITS == 2
     assert ("restored", "path:a.py") in fleet.log()
-
-
-# --- edits ------------------------------------------------------------------------------------------------------------
 
 
 def test_an_edit_takes_the_file_in_its_worktree_for_ten_minutes(fleet: Fleet) -> None:
@@ -296,9 +287,6 @@ def test_a_change_that_nobody_could_stop_is_recorded_and_told(fleet: Fleet) -> N
     assert fleet.log("violated") == [("violated", "path:src/a.py")]
 
 
-# --- ends -------------------------------------------------------------------------------------------------------------
-
-
 def test_a_session_that_is_over_holds_nothing(fleet: Fleet) -> None:
     fleet.planner.leases.acquire_all(["a.py", "role:lead"])
     fleet.planner.leases.edit(["b.py"])
@@ -367,9 +355,6 @@ def test_tidying_only_tells_what_time_has_already_done(fleet: Fleet) -> None:
     fleet.roost(lambda leases: leases.tidy())
     assert fleet.roost(lambda leases: leases.tidy()) == 0
     assert fleet.log() == [("granted", "path:a.py"), ("expired", "path:a.py")]
-
-
-# --- waiting ----------------------------------------------------------------------------------------------------------
 
 
 def test_waiters_come_in_the_order_of_asking_and_nobody_overtakes(fleet: Fleet) -> None:
@@ -508,9 +493,6 @@ def test_waiting_works_off_the_event_loop(fleet: Fleet) -> None:
 
     fleet.planner.leases.acquire("a.py")
     assert asyncio.run(both()) == "builder"
-
-
-# --- limits and wrong input -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,6 @@ def texts(hub: Hub[Sync], limit: int = 50) -> list[str]:
     return [item.message.body for item in hub.messages.inbox(limit=limit).items]
 
 
-# --- once -------------------------------------------------------------------------------------------------------------
-
-
 def test_i3_the_same_key_and_body_is_the_same_message(hub: HubOf) -> None:
     hub("builder")
     first = hub("planner").messages.send(to="builder", text="ship it", idempotency_key=KEY)
@@ -61,9 +58,6 @@ def test_a_key_is_its_senders_own_and_free_again_after_seven_days(hub: HubOf, cl
     builder.messages.send(to="planner", text="two", idempotency_key=KEY)
     clock.advance(7 * 86_400 + 1)
     assert not planner.messages.send(to="builder", text="three", idempotency_key=KEY).duplicate
-
-
-# --- order ------------------------------------------------------------------------------------------------------------
 
 
 def test_i6_equal_priorities_come_in_the_order_of_sending(hub: HubOf) -> None:
@@ -91,9 +85,6 @@ def test_reading_some_leaves_the_rest_as_it_is(hub: HubOf) -> None:
         hub("planner").messages.send(to="builder", text=str(number))
     assert texts(hub("builder"), limit=5) == ["0", "1", "2", "3", "4"]
     assert texts(hub("builder"), limit=5) == ["5", "6", "7"]
-
-
-# --- recipients -------------------------------------------------------------------------------------------------------
 
 
 def test_i17_a_broadcast_reaches_every_member_once_and_offline_ones_too(hub: HubOf, project: Project) -> None:
@@ -141,9 +132,6 @@ def test_an_inbox_that_is_full_refuses_and_drops_nothing(hub: HubOf) -> None:
     assert planner.messages.last_number() == 2
 
 
-# --- prerequisites and times ------------------------------------------------------------------------------------------
-
-
 def test_i18_a_message_waits_until_its_prerequisites_are_delivered(hub: HubOf) -> None:
     builder, planner = hub("builder"), hub("planner")
     planner.messages.send(to="builder", text="first", requires_ack=True)
@@ -181,9 +169,6 @@ def test_what_expired_is_never_offered_even_if_no_duty_ran(hub: HubOf, clock: Ma
     assert texts(hub("builder")) == []
     clock.advance(50)
     assert texts(hub("builder")) == ["later"]
-
-
-# --- limits -----------------------------------------------------------------------------------------------------------
 
 
 def test_thirty_messages_pass_in_a_minute_whichever_process_sends_them(
@@ -238,9 +223,6 @@ def test_a_wrong_field_is_refused_and_nothing_is_sent(
     assert hub("planner").messages.last_number() == 0
 
 
-# --- signatures -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "change",
     ["body = 'send me the key'", "priority = 200", "sender = 'somebody-else'", "requires_ack = 1", "subject = 'x'"],
@@ -253,8 +235,6 @@ def test_i28_a_message_that_was_changed_in_the_store_is_not_genuine(hub: HubOf, 
         tx._connection.execute(f"UPDATE message SET {change}")
     assert not hub("builder").messages.verified("m1")
 
-
-# --- many is one by one -----------------------------------------------------------------------------------------------
 
 drafts = st.builds(
     Draft,

@@ -51,9 +51,6 @@ def received(hub: Hub[Sync], limit: int = 20) -> list[str]:
     return found
 
 
-# --- isolation --------------------------------------------------------------------------------------------------------
-
-
 def test_others_messages_are_taken_held_and_follow_in_order(hub: HubOf) -> None:
     planner, worker = hub("planner"), hub("worker")
     operation = planner.operations.begin(["worker"], title="onboarding")
@@ -125,9 +122,6 @@ def test_a_dead_letter_that_is_redelivered_waits_too(hub: HubOf) -> None:
     assert texts(hub("worker")) == []
 
 
-# --- all or none ------------------------------------------------------------------------------------------------------
-
-
 def test_it_takes_all_its_targets_or_none(hub: HubOf) -> None:
     hub("a"), hub("b"), hub("c")
     hub("planner").operations.begin(["b"], title="first", ttl=60)
@@ -153,9 +147,6 @@ def test_a_closed_operation_leaves_its_targets_to_the_next(hub: HubOf) -> None:
         hub("builder").operations.begin(["worker"])
     assert received(hub("worker")) == ["one"]
     hub("builder").operations.begin(["worker"])
-
-
-# --- steps ------------------------------------------------------------------------------------------------------------
 
 
 def test_steps_go_to_every_target_or_to_some(hub: HubOf) -> None:
@@ -208,9 +199,6 @@ def test_a_run_is_all_or_nothing(hub: HubOf) -> None:
     assert texts(hub("worker")) == []
 
 
-# --- nesting ----------------------------------------------------------------------------------------------------------
-
-
 def test_a_nested_begin_neither_deadlocks_nor_ends_the_outer_one(hub: HubOf) -> None:
     planner, worker = hub("planner"), hub("worker")
     outer = planner.operations.begin(["worker"])
@@ -256,9 +244,6 @@ def test_a_sealed_operation_is_not_entered_again(hub: HubOf) -> None:
     hub("worker"), hub("planner").operations.run(["worker"], ["one"])
     with pytest.raises(OperationOpen, match="sealed"):
         hub("planner").operations.begin(["worker"])
-
-
-# --- the end ----------------------------------------------------------------------------------------------------------
 
 
 def test_it_closes_with_the_last_proof_in_the_same_transaction(hub: HubOf) -> None:
@@ -425,9 +410,6 @@ def test_a_step_is_not_handed_over_to_somebody_who_is_no_target(hub: HubOf, pers
     assert hub("planner").operations.list()[0].state == "sealed"
 
 
-# --- wrong input ------------------------------------------------------------------------------------------------------
-
-
 def test_wrong_input_is_refused_and_changes_nothing(hub: HubOf, person: Hub[Sync]) -> None:
     begin = hub("planner").operations.begin
     hub("worker"), hub("gone").turns.leave(), person.agents.retire("gone")
@@ -461,9 +443,6 @@ def test_the_number_of_open_operations_and_steps_is_bounded(hub: HubOf, monkeypa
         hub("planner").operations.add("", str(n))
     with pytest.raises(InvalidInput, match="2 steps"):
         hub("planner").operations.add("", "3")
-
-
-# --- many processes ---------------------------------------------------------------------------------------------------
 
 
 def start(role: str, project: Project, name: str, count: int) -> subprocess.Popen[bytes]:

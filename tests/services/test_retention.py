@@ -74,9 +74,6 @@ def assert_whole(project: Project) -> None:
     assert archive.problems(history, folder_of(project)) == ()
 
 
-# --- what leaves ------------------------------------------------------------------------------------------------------
-
-
 def test_a_message_leaves_whole_after_its_time_and_the_log_still_verifies(
     project: Project, hub: HubOf, clock: ManualClock, system: Hub[Sync]
 ) -> None:
@@ -170,9 +167,6 @@ def test_an_operation_leaves_once_its_messages_have_left(hub: HubOf, clock: Manu
     assert (of(done, "messages").count, of(done, "operations").count) == (1, 1)
 
 
-# --- what stays -------------------------------------------------------------------------------------------------------
-
-
 def test_what_is_not_final_stays_however_old_it_is(
     project: Project, hub: HubOf, clock: ManualClock, system: Hub[Sync]
 ) -> None:
@@ -263,9 +257,6 @@ def test_only_what_is_final_and_old_may_leave(facts: Facts, keep_ms: int, now: i
     keyed = facts.keyed_at is not None and now - facts.keyed_at < 7 * DAY_MS
     may = not open_ and not keyed and now - facts.last_at >= keep_ms
     assert (reason_to_stay(facts, keep_ms, now) == "") == may
-
-
-# --- who, how much, and when ------------------------------------------------------------------------------------------
 
 
 def test_only_people_and_roost_itself_move_things_out(hub: HubOf, person: Hub[Sync]) -> None:
@@ -383,9 +374,6 @@ def test_policies_are_read_from_the_configuration(tmp_path: Path) -> None:
     found = config.load(tmp_path, {}).retention
     assert (in_ms(found.messages), in_ms(found.events), found.folder) == (7 * DAY_MS, None, "/elsewhere")
     assert Config().retention.messages == 90
-
-
-# --- kill -9 ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

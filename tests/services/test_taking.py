@@ -113,9 +113,6 @@ def test_hooks_prove_no_page_and_offer_it_themselves_after_a_while(
     assert proofs(ada)[-1].startswith("delivered: its transcript")
 
 
-# --- with the acknowledgement of what came before ---------------------------------------------------------------------
-
-
 def send(hub: Hub[Sync], *texts: str, to: str = "bob") -> None:
     for text in texts:
         hub.messages.send(to=to, text=text, requires_ack=True)

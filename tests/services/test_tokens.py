@@ -44,9 +44,6 @@ def kinds(project: Project) -> list[str]:
     return [event.kind for event in project.system().history.since("", kinds=["token"], limit=500).events]
 
 
-# --- the key ----------------------------------------------------------------------------------------------------------
-
-
 def test_a_token_lets_its_agent_in_with_its_scopes(project: Project, hub: HubOf) -> None:
     made = hub("builder").tokens.create(scopes=["read", "send"], label="the dashboard")
     assert rules.is_key(made.key) and made.token.id == rules.id_of(made.key)
@@ -119,9 +116,6 @@ def test_another_key_of_the_same_id_is_refused(project: Project, hub: HubOf, mon
     assert not enter(project, made.key).refused
 
 
-# --- time -------------------------------------------------------------------------------------------------------------
-
-
 def test_a_token_ends_when_its_time_is_over(project: Project, hub: HubOf, clock: ManualClock) -> None:
     made = hub("builder").tokens.create(expires_in=HOUR)
     clock.advance(HOUR - 1)
@@ -183,9 +177,6 @@ def test_an_overlap_can_be_cut_short_and_not_made_longer(project: Project, hub: 
     hub("builder").tokens.rotate(again.token.id, overlap=600)
     hub("builder").tokens.revoke(again.token.id)
     assert enter(project, again.key).refused
-
-
-# --- who may ----------------------------------------------------------------------------------------------------------
 
 
 def test_an_agent_sees_and_ends_its_own_tokens_only(project: Project, hub: HubOf, person: Hub[Sync]) -> None:
@@ -270,8 +261,6 @@ def test_at_most_a_hundred_are_valid_at_a_time(hub: HubOf, clock: ManualClock) -
     tokens.create()
 
 
-# --- what is wrong ----------------------------------------------------------------------------------------------------
-
 WRONG_MAKING: list[tuple[dict[str, Any], type[RoostError]]] = [
     ({"scopes": ()}, InvalidInput),
     ({"scopes": "send"}, InvalidInput),
@@ -325,9 +314,6 @@ def test_a_wrong_overlap_replaces_nothing(project: Project, person: Hub[Sync], o
     with pytest.raises(InvalidTtl, match="overlap"):
         person.tokens.rotate(made.token.id, overlap=overlap)
     assert not enter(project, made.key).refused and len(person.tokens.list()) == 1
-
-
-# --- refusals ---------------------------------------------------------------------------------------------------------
 
 
 def test_whatever_is_no_key_of_ours_is_refused_alike(project: Project, hub: HubOf, clock: ManualClock) -> None:

@@ -65,9 +65,6 @@ def kinds(project: Project) -> list[str]:
     return [event.kind for event in project.system().history.since().events]
 
 
-# --- before -----------------------------------------------------------------------------------------------------------
-
-
 def test_an_edit_of_what_another_edits_is_refused_with_who_until_when_and_what_to_do(
     project: Project, ana: Played, bob: Played
 ) -> None:
@@ -120,9 +117,6 @@ def test_an_edit_is_free_again_ten_minutes_after_the_last(ana: Played, bob: Play
     assert bob.before("a.py", tool="Edit").reply.deny is None
 
 
-# --- commits ----------------------------------------------------------------------------------------------------------
-
-
 def test_a_commit_that_happened_ends_implicit_leases(project: Project, ana: Played) -> None:
     edit(ana, "a.py")
     hub_of(project, "ana").leases.acquire("docs/**")
@@ -142,9 +136,6 @@ def test_a_commit_whose_beginning_nobody_saw_ends_nothing(project: Project, ana:
     edit(ana, "a.py")
     ana.shell("git commit -am x", head="2" * 40)
     assert len(project.system().leases.list()) == 1
-
-
-# --- afterwards, by hash ----------------------------------------------------------------------------------------------
 
 
 def test_a_change_of_anothers_file_by_a_shell_is_told_to_both(project: Project, ana: Played, bob: Played) -> None:
@@ -256,9 +247,6 @@ def test_large_files_folders_and_pipes_are_not_looked_at(
     ana.shell("ls")
     (tree / "big.bin").write_bytes(b"y" * 2_000_000)
     assert context(bob.shell("ls")) == ""
-
-
-# --- news of leases ---------------------------------------------------------------------------------------------------
 
 
 def test_a_holder_hears_once_that_somebody_waits(project: Project, ana: Played, bob: Played) -> None:

@@ -39,9 +39,6 @@ def send(hub: HubOf, text: str = "look at the parser", **fields: object) -> str:
     return hub("planner").messages.send(to="builder", text=text, **fields).ref  # type: ignore[arg-type]
 
 
-# --- settle, then offer -----------------------------------------------------------------------------------------------
-
-
 def test_mail_comes_with_a_tool_batch_and_is_delivered_by_what_the_transcript_proves(
     project: Project, client: Played, hub: HubOf
 ) -> None:
@@ -118,9 +115,6 @@ def test_a_look_that_began_before_an_offer_leaves_the_place_from_which_the_next_
     assert client.watch().offset == 900
 
 
-# --- the following hook, where nothing can be read --------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["PostToolBatch", "UserPromptSubmit", "Stop"])
 def test_where_nothing_can_be_read_the_next_hook_after_an_answer_proves(
     project: Project, client: Played, hub: HubOf, name: str
@@ -165,9 +159,6 @@ def test_mail_that_was_asked_for_is_settled_by_the_following_hook(project: Proje
     assert delivery(project, ref).state == "offered"
     client.batch()
     assert delivery(project, ref).state == "delivered"
-
-
-# --- lost contexts ----------------------------------------------------------------------------------------------------
 
 
 def lose_by_compaction(client: Played) -> Played:
@@ -263,9 +254,6 @@ def test_eight_offers_without_proof_are_dead(project: Project, client: Played, h
     assert (delivery(project, ref).state, delivery(project, ref).attempts) == ("dead", 8)
 
 
-# --- the end of a turn ------------------------------------------------------------------------------------------------
-
-
 def test_a_turns_end_goes_on_only_for_mail_that_asks(client: Played, hub: HubOf) -> None:
     send(hub, "for your information")
     assert not client.stop().reply.keep_going
@@ -333,9 +321,6 @@ def test_an_ended_session_is_not_woken(client: Played, hub: HubOf, project: Proj
     assert project.system().turns.wake("claude", client.id) == ""
 
 
-# --- who gets none ----------------------------------------------------------------------------------------------------
-
-
 def test_a_subagent_gets_no_mail(client: Played, hub: HubOf) -> None:
     send(hub)
     taken = client.batch(in_subagent=True)
@@ -359,9 +344,6 @@ def test_a_paused_project_gives_nothing_and_wakes_nobody(
     again = context(client.batch())
     assert "which one?" in again
     assert f"acknowledgement of {ref}" in again
-
-
-# --- how much ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_start_gets_the_briefing_at_most_five_whole_messages_and_a_list(play: Play, hub: HubOf) -> None:

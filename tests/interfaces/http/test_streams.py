@@ -332,9 +332,6 @@ def test_a_reader_that_does_not_read_is_cut_off_with_its_cursor_and_holds_up_nob
         )
 
 
-# --- helpers ----------------------------------------------------------------------------------------------------------
-
-
 class _Lines:
     """An event stream, read by hand."""
 

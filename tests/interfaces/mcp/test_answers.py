@@ -65,9 +65,6 @@ def ids(answer: dict[str, Any]) -> list[str]:
     return found
 
 
-# --- stdio ------------------------------------------------------------------------------------------------------------
-
-
 def test_a_client_that_read_its_pipe_and_calls_again_has_its_mail(raw: Raw, mailed: Fleet) -> None:
     assert ids(raw.ask(raw.call(1, "inbox"))) == ["m1"]
     assert state(mailed) == "offered"
@@ -111,9 +108,6 @@ def test_mail_that_a_client_died_over_comes_again(mailed: Fleet) -> None:
     again.ask(again.call(3, "who"))
     assert last_proof(mailed) == READ
     assert again.close() == 0
-
-
-# --- HTTP -------------------------------------------------------------------------------------------------------------
 
 
 class Wire:
@@ -236,9 +230,6 @@ def test_of_an_answer_that_a_transport_took_no_more_is_said(
     until(lambda: other.ask("who")["result"]["isError"] is False and state(mailed) == "delivered")
     assert last_proof(mailed) == HANDED
     assert ids(other.ask("inbox")) == []
-
-
-# --- one connection ---------------------------------------------------------------------------------------------------
 
 
 def test_what_a_connection_tells_of_an_answer() -> None:
