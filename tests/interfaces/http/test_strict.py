@@ -144,6 +144,13 @@ def test_a_stream_is_asked_for_each_thing_once(site: Site) -> None:
         assert "twice" in json.loads(socket.recv())["message"]
 
 
+def test_the_document_says_where_a_body_may_be_left_out(site: Site) -> None:
+    paths = site.client("alice").get("/openapi.json").json()["paths"]
+    assert paths["/v1/messages"]["post"]["requestBody"]["required"] is True
+    assert paths["/v1/agents/me"]["patch"]["requestBody"]["required"] is False
+    assert site.client("alice").patch("/v1/agents/me").status_code == 200
+
+
 def test_who_shows_two_tokens_shows_none(site: Site) -> None:
     url = f"http://127.0.0.1:{site.port}/v1/agents/me"
     shown = [("Authorization", f"Bearer {site.keys[name]}") for name in ("alice", "bob")]

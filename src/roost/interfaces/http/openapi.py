@@ -91,8 +91,18 @@ def _operation(route: Route, by_type: dict[Any, Any], components: dict[str, Any]
     if route.method == "GET":
         made["responses"]["304"] = {"description": "What `If-None-Match` names is still so."}
     if route.body is not None:
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[route.body]}}}
+        content = {"application/json": {"schema": by_type[route.body]}}
+        made["requestBody"] = {"required": not _may_be_empty(route.body), "content": content}
     return made
+
+
+def _may_be_empty(body: Any) -> bool:
+    """Say whether a body has no field that must be given: who wants none of them need send none."""
+    try:
+        msgspec.convert({}, body)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _parameters(route: Route, by_type: dict[Any, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
