@@ -8,8 +8,9 @@ from __future__ import annotations
 
 BACKENDS = ("file", "native", "asyncio", "tls", "http")
 MODULES = (
-    "answers", "briefings", "channels", "deliveries", "followed", "history", "joining", "keys", "leases", "letters",
-    "messages", "operations", "outlook", "pausing", "presence", "search", "visibility",
+    "answers", "briefings", "channels", "deliveries", "followed", "history", "joining", "keys", "lease_queue",
+    "leases", "letters", "messages", "operation_ends", "operations", "outlook", "pausing", "presence",
+    "search", "visibility",
 )  # fmt: skip
 
 WITHOUT_TOKEN = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from roost.hub import Hub
 from roost.verbs import Sync
 from tests.services import conformance
 from tests.services.backends import reached
+from tests.services.lease_fleet import Fleet
 from tests.services.served import Thread
 
 from .played import Played
@@ -103,3 +105,10 @@ def play(project: Project) -> Iterator[Play]:
     yield begin
     for player in players:
         player.crash()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, backend: str, thread: Callable[[], Thread]) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, partial(reached, backend, thread))
+    yield fleet
+    fleet.close()
